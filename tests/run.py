@@ -1,0 +1,214 @@
+"""Builds and runs the parts of the test suite and sums them up; scripts/test calls it once the packages are there.
+
+Every part yields a list of cases out of JUnit XML (GoogleTest's and pytest's), so that what is counted is single cases.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass, field
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parent.parent
+# Bounds for one part, so that a hang is a failure that names itself.
+PART_TIMEOUT_S = 3600
+
+
+@dataclass
+class Outcome:
+    passed: int = 0
+    failed: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)   # "name: reason"
+    note: str = ""
+
+    def add(self, other: "Outcome") -> None:
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+
+
+def jobs() -> int:
+    return int(subprocess.run(["bash", "-c", "source scripts/lib.sh; build_jobs"], cwd=REPO, check=True,
+                              capture_output=True, text=True).stdout)
+
+
+def reports_dir(part: str) -> Path:
+    folder = REPO / "build/test-results" / part
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def run(argv: list, **options) -> int:
+    """Runs it with its output shown, and is back within PART_TIMEOUT_S."""
+    try:
+        return subprocess.run([str(word) for word in argv], cwd=REPO, timeout=PART_TIMEOUT_S, **options).returncode
+    except subprocess.TimeoutExpired:
+        print(f"gave up after {PART_TIMEOUT_S} s: {' '.join(map(str, argv))}", flush=True)
+        return 124
+
+
+def read_junit(path: Path) -> Outcome:
+    outcome = Outcome()
+    for case in ElementTree.parse(path).getroot().iter("testcase"):
+        name = f"{case.get('classname', '')}.{case.get('name', '')}".lstrip(".")
+        skipped = case.find("skipped")
+        if case.find("failure") is not None or case.find("error") is not None:
+            outcome.failed.append(name)
+        elif skipped is not None:
+            reason = (skipped.get("message") or skipped.text or "").strip()
+            # GoogleTest's message begins with FILE:LINE on a line of its own.
+            reason = re.sub(r"^\S+:\d+\s*\n", "", reason)
+            reason = " ".join(reason.split())
+            outcome.skipped.append(f"{name}: {reason or 'without a reason'}")
+            if not reason:
+                outcome.failed.append(f"{name} (skips without a reason)")
+        elif case.get("status") == "notrun":
+            outcome.skipped.append(f"{name}: disabled in its source")
+        else:
+            outcome.passed += 1
+    return outcome
+
+
+built: dict[tuple, bool] = {}
+
+
+def build(preset: str, *targets: str) -> bool:
+    key = (preset, *targets)
+    if key not in built:
+        log = REPO / "build" / f"{preset}.log"
+        log.parent.mkdir(exist_ok=True)
+        steps = [["cmake", "--preset", preset],
+                 ["cmake", "--build", "--preset", preset, "-j", str(jobs()), *(["--target", *targets] if targets else [])]]
+        with log.open("w") as output:
+            built[key] = all(run(step, stdout=output, stderr=subprocess.STDOUT) == 0 for step in steps)
+        if not built[key]:
+            lines = log.read_text(errors="replace").splitlines()
+            first = next((at for at, line in enumerate(lines) if "FAILED:" in line or "CMake Error" in line or "error:" in line),
+                         max(0, len(lines) - 40))
+            print("\n".join(lines[first:first + 60]), f"\nbuild of {preset} failed; all of it: {log}", flush=True)
+    return built[key]
+
+
+def gtest(part: str, labels: str, preset: str = "dev") -> Outcome:
+    """The ctest programs with these labels. A program that ends without its report (a crash, a time-out) is one failure."""
+    if not build(preset):
+        return Outcome(failed=[f"{part}: the build of preset {preset}"])
+    folder = reports_dir(part)
+    ctest = folder / "ctest.xml"
+    environment = dict(os.environ, GTEST_OUTPUT=f"xml:{folder}/gtest/", GTEST_BRIEF="1",
+                       ASAN_OPTIONS="detect_leaks=1:abort_on_error=0", UBSAN_OPTIONS="print_stacktrace=1")
+    log = folder / "log"
+    with log.open("w") as output:
+        status = run(["ctest", "--test-dir", f"build/{preset}", "-L", f"^({labels})$", "-j", str(os.cpu_count() or 1),
+                      "--output-on-failure", "--no-tests=ignore", "--output-junit", ctest], env=environment,
+                     stdout=output, stderr=subprocess.STDOUT)
+    outcome = Outcome()
+    programs = list(ElementTree.parse(ctest).getroot().iter("testcase")) if ctest.exists() else []
+    for program in programs:
+        name = program.get("name", "")
+        crashed = program.get("status") == "fail"
+        report = folder / "gtest" / f"{name}.xml"
+        if report.exists():
+            cases = read_junit(report)
+            outcome.add(cases)
+            if crashed and not cases.failed:
+                outcome.failed.append(f"{name} (ended badly after its cases)")
+        elif crashed:
+            outcome.failed.append(f"{name} (ended without a report)")
+        else:
+            outcome.passed += 1
+    if status and not outcome.failed:
+        outcome.failed.append(f"{part}: ctest ended with {status}")
+    if outcome.failed:
+        print(log.read_text(errors="replace")[-20000:], flush=True)
+    elif not programs:
+        outcome.note = "no tests yet"
+    return outcome
+
+
+def has_targets(*names: str) -> bool:
+    listed = subprocess.run(["ninja", "-C", REPO / "build/dev", "-t", "targets", "all"], capture_output=True, text=True).stdout
+    return all(re.search(rf"^(?:bin/)?{name}: ", listed, re.MULTILINE) for name in names)
+
+
+def pytest(part: str) -> Outcome:
+    folder = REPO / "tests" / part
+    if not list(folder.glob("test_*.py")):
+        return Outcome(note="no tests yet")
+    if not build("dev"):
+        return Outcome(failed=[f"{part}: the build of preset dev"])
+    if not has_targets("loco", "loco-api"):
+        return Outcome(skipped=[f"{part}: the programs loco and loco-api are not part of the build yet"])
+    report = reports_dir(part) / "pytest.xml"
+    status = run(["/usr/bin/python3", "-m", "pytest", folder, "-p", "no:cacheprovider", "--tb=short", "-rfE", "--durations=10",
+                  f"--junitxml={report}", *pytest_arguments])
+    if not report.exists():
+        return Outcome(failed=[f"{part}: pytest ended with {status} and without a report"])
+    outcome = read_junit(report)
+    if status not in (0, 1, 5) and not outcome.failed:
+        outcome.failed.append(f"{part}: pytest ended with {status}")
+    return outcome
+
+
+def lint() -> Outcome:
+    outcome = Outcome()
+    for check in ("includes", "banned"):
+        if run([REPO / "scripts/lint", check]) == 0:
+            outcome.passed += 1
+        else:
+            outcome.failed.append(f"lint.{check}")
+    return outcome
+
+
+def web() -> Outcome:
+    if not (REPO / "tests/web").is_dir():
+        return Outcome(note="no tests yet")
+    return pytest("web")
+
+
+PARTS = {
+    "lint": lint,
+    "unit": lambda: gtest("unit", "unit"),
+    "contract": lambda: gtest("contract", "contract"),
+    "simulation": lambda: gtest("simulation", "simulation"),
+    "functional": lambda: pytest("functional"),
+    "e2e": lambda: pytest("e2e"),
+    "web": web,
+    "asan-ubsan": lambda: gtest("asan-ubsan", "unit|contract", preset="asan-ubsan"),
+}
+pytest_arguments: list[str] = []
+
+
+def main() -> int:
+    words = sys.argv[1:]
+    if "--" in words:
+        pytest_arguments.extend(words[words.index("--") + 1:])
+        words = words[:words.index("--")]
+    if unknown := [word for word in words if word not in PARTS]:
+        print(f"scripts/test: no part {unknown[0]}; there are: {' '.join(PARTS)}", file=sys.stderr)
+        return 2
+    total = Outcome()
+    for part in words or PARTS:
+        print(f"==> {part}", flush=True)
+        began = time.monotonic()
+        try:
+            outcome = PARTS[part]()
+        except (OSError, subprocess.SubprocessError, ElementTree.ParseError) as error:
+            outcome = Outcome(failed=[f"{part}: {error}"])
+        for reason in outcome.skipped:
+            print(f"    skipped {reason}")
+        for name in outcome.failed:
+            print(f"    failed  {name}")
+        print(f"    {part}: {outcome.note or f'{outcome.passed} passed, {len(outcome.failed)} failed, {len(outcome.skipped)} skipped'}"
+              f" in {time.monotonic() - began:.1f} s", flush=True)
+        total.add(outcome)
+    print(f"{total.passed} passed, {len(total.failed)} failed, {len(total.skipped)} skipped")
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
