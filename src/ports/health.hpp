@@ -1,0 +1,42 @@
+// Health checks of running instances. The monitor asks (HTTP or TCP), counts, and tells when its view of one changes.
+// Implementations: runtime/health (real probes), runtime/simulated.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "domain/model.hpp"
+
+namespace loco {
+
+struct HealthTarget {
+    InstanceId instance;
+    AppId app;
+    int attempt = 0;
+    std::string address;
+    int port = 0;
+    Protocol protocol = Protocol::http;
+    HealthSpec spec;
+    bool operator==(const HealthTarget&) const = default;
+};
+
+struct HealthView {
+    bool ever_healthy = false;   // since this attempt started
+    bool failing = false;        // after it was healthy: `failures` checks in a row have failed
+    std::string last_problem;    // what the last failed check saw: "connection refused", "GET /healthz answered 500"
+};
+
+class HealthMonitor {
+  public:
+    virtual ~HealthMonitor() = default;
+
+    // Starts asking, or goes on when it is the same target. Until first healthy at least every 100 ms.
+    virtual void watch(const HealthTarget& target) = 0;
+    virtual void unwatch(const InstanceId& instance) = 0;
+    [[nodiscard]] virtual HealthView view(const InstanceId& instance) const = 0;
+    // Called (any thread; must not block) when a view changed.
+    virtual void on_change(std::function<void(const AppId&)> listener) = 0;
+};
+
+}  // namespace loco
