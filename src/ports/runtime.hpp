@@ -33,8 +33,8 @@ struct ImageRef {
 struct ImageFacts {
     std::string image_id;
     std::string digest;
-    std::string platform;     // "linux/amd64"
-    std::string user;         // as written in the image; empty: none (root)
+    std::string platform;             // "linux/amd64"
+    std::string user;                 // as written in the image; empty: none (root)
     std::optional<std::int64_t> uid;  // none: the name is not in its passwd
     std::int64_t gid = 0;
     std::int64_t size_bytes = 0;
@@ -43,17 +43,18 @@ struct ImageFacts {
 };
 
 struct ContainerSpec {
-    Instance instance;        // id, attempt, address, limits
+    Instance instance;  // id, attempt, address, limits
     std::string app_name;
-    std::string release_name; // "v7"
+    std::string release_name;  // "v7"
     TeamNetwork network;
     ImageRef image;
     std::int64_t uid = 0;
     std::int64_t gid = 0;
     std::vector<std::string> command;  // empty: the image's
     std::map<std::string, Secret<>> env;
-    bool writable = true;     // false: read-only root, /tmp as tmpfs
-    std::vector<std::string> aliases;  // names under which the team's instances find it: "APP.internal"
+    bool writable = true;  // false: read-only root, /tmp as tmpfs
+    std::vector<std::string>
+        aliases;  // names under which the team's instances find it: "APP.internal"
 };
 
 enum class ContainerState : std::uint8_t { created, running, exited };
@@ -76,7 +77,7 @@ enum class Signal : std::uint8_t { terminate, kill };
 
 struct ResourceUsage {
     InstanceId instance;
-    double cpu_millis = 0;          // thousandths of a core, over the last interval
+    double cpu_millis = 0;  // thousandths of a core, over the last interval
     std::int64_t memory_bytes = 0;
 };
 
@@ -85,7 +86,7 @@ class Runtime {
     virtual ~Runtime() = default;
 
     [[nodiscard]] virtual Result<> ensure_network(const TeamNetwork& network) = 0;
-    // Removes it when nothing is attached.
+    // Removes it when nothing is attached; kept silently while something runs in it.
     [[nodiscard]] virtual Result<> remove_network(const TeamId& team) = 0;
 
     // Makes sure that the engine has the image by digest (pulls it if not). not_found when the registry has none.
@@ -93,7 +94,8 @@ class Runtime {
     // Removes the image; kept silently while a container uses it. Only images of Loco's registry.
     [[nodiscard]] virtual Result<> remove_image(const ImageRef& image) = 0;
 
-    // Creates and starts the container of (instance, attempt); one that exists already is started if it never was.
+    // Creates and starts the container of (instance, attempt); one that exists already is started if it never was,
+    // and left alone if it has run. Containers of the instance's earlier attempts are removed first.
     // refused with the runtime's words when the image's command can't be started (no such file, not executable).
     [[nodiscard]] virtual Result<> start(const ContainerSpec& spec) = 0;
     // Nothing to do when it does not run.
