@@ -16,7 +16,7 @@ enum class Method : unsigned char { get, head, post, put, patch, delete_ };
 class Headers {
   public:
     void add(std::string name, std::string value);
-    void set(std::string name, std::string value);                    // replaces all of that name
+    void set(std::string name, std::string value);  // replaces all of that name
     [[nodiscard]] std::string_view get(std::string_view name) const;  // the first; empty if none
     [[nodiscard]] bool has(std::string_view name) const;
     [[nodiscard]] auto begin() const { return fields_.begin(); }

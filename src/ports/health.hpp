@@ -22,10 +22,9 @@ struct HealthTarget {
 };
 
 struct HealthView {
-    bool ever_healthy = false;  // since this attempt started
-    bool failing = false;       // after it was healthy: `failures` checks in a row have failed
-    std::string
-        last_problem;  // what the last failed check saw: "connection refused", "GET /healthz answered 500"
+    bool ever_healthy = false;   // since this attempt started
+    bool failing = false;        // after it was healthy: `failures` checks in a row have failed
+    std::string last_problem;    // what the last failed check saw: "connection refused", "GET /healthz answered 500"
 };
 
 class HealthMonitor {
