@@ -1,8 +1,10 @@
-// Outbound HTTP over TCP or a Unix socket (libcurl). Redirects are not followed, proxies of the environment not used.
+// Outbound HTTP over TCP or a Unix socket (libcurl). Redirects are not followed, proxies of the
+// environment not used.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -24,8 +26,9 @@ struct ClientRequest {
     std::chrono::milliseconds connect_timeout{3'000};
     std::chrono::milliseconds timeout{30'000};  // of the whole exchange; 0: none
     std::size_t max_response_bytes = 16U << 20;  // too_large beyond it; does not bound on_data
-    // When set, a 2xx body goes here as it comes and not into ClientResponse::body. False stops the exchange (then the
-    // result is an interrupted error). Bodies of other statuses are kept in ClientResponse::body.
+    // When set, a 2xx body goes here as it comes and not into ClientResponse::body. False stops the
+    // exchange (then the result is an interrupted error). Bodies of other statuses are kept in
+    // ClientResponse::body.
     std::function<bool(std::string_view)> on_data = {};
     // Asked at least every 200 ms; true stops the exchange with an interrupted error.
     std::function<bool()> cancelled = {};
@@ -46,8 +49,8 @@ class Client {
     Client(const Client&) = delete;
     Client& operator=(const Client&) = delete;
 
-    // Any status is a response; unavailable when there was none (refused, reset, timed out): the message says
-    // which address and why.
+    // Any status is a response; unavailable when there was none (refused, reset, timed out): the
+    // message says which address and why.
     [[nodiscard]] Result<ClientResponse> send(const ClientRequest& request);
 
   private:
@@ -55,7 +58,8 @@ class Client {
     std::unique_ptr<Impl> impl_;
 };
 
-// Many long responses at once (followed logs, event streams, health probes) on one thread of its own.
+// Many long responses at once (followed logs, event streams, health probes) on one thread of its
+// own.
 class StreamClient {
   public:
     using Id = std::uint64_t;
@@ -63,14 +67,16 @@ class StreamClient {
         // All are called on the hub's thread and must not block.
         std::function<void(int status)> on_status = {};
         std::function<bool(std::string_view)> on_data = {};  // false ends the stream
-        // Exactly once per opened stream that was not closed: the end, or why it broke.
+        // Exactly once per opened stream that was not closed: the end, or why it broke (interrupted
+        // when on_data said so).
         std::function<void(Result<ClientResponse>)> on_end = {};
     };
 
     StreamClient();
     ~StreamClient();  // closes all streams; no handler runs afterwards
 
-    // Returns at once. body_source and on_data of the request are not used here.
+    // Returns at once. body_source, on_data and cancelled of the request are not used here. Without
+    // Handler::on_data a 2xx body is kept (at most max_response_bytes) and given to on_end.
     Id open(ClientRequest request, Handler handler);
     // No handler of that stream runs after close returns, unless it is called from a handler.
     void close(Id id);
