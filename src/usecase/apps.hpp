@@ -1,0 +1,26 @@
+// An app's beginning and end.
+#pragma once
+
+#include <string>
+
+#include "usecase/context.hpp"
+
+namespace loco {
+
+// An app without a release, with its host name. invalid for a bad or reserved name; conflict when the team has one of
+// that name; refused when the team has as many as it may.
+[[nodiscard]] Result<App> create_app(Context& context, const Actor& actor, const TeamId& team, const std::string& name);
+
+// Marks it; the reconciler stops and removes everything of it, and at last its row. May be repeated.
+[[nodiscard]] Result<> destroy_app(Context& context, const Actor& actor, const AppId& app);
+
+// For the reconciler, when nothing of a destroyed app runs any more: frees its hosts (kept for the team for 30 days) and
+// removes its row with all that belongs to it.
+[[nodiscard]] Result<> finish_destroy(WriteTx& tx, const App& app, Time now);
+
+// Gives the app those further host names (`[http] domains`). conflict when another app has one.
+[[nodiscard]] Result<> claim_domains(WriteTx& tx, const App& app, const std::vector<std::string>& domains, Time now);
+// Frees those that `domains` does not name any more. For the reconciler, once the release is live.
+[[nodiscard]] Result<> free_other_domains(WriteTx& tx, const App& app, const std::vector<std::string>& domains, Time now);
+
+}  // namespace loco
