@@ -1,0 +1,3 @@
+module loco.dev/examples/chat
+
+go 1.19
