@@ -15,11 +15,6 @@ inline constexpr auto kHostReservation = std::chrono::hours(24 * 30);
 // NAME-TEAM.BASE; then with a short hash of the app's id, for when those are taken or longer than a DNS label (63).
 [[nodiscard]] std::vector<std::string> host_candidates(const App& app, const Team& team, std::string_view base_domain);
 
-// Names that no app may have: they are Loco's own, or would look so.
-[[nodiscard]] bool is_reserved_name(std::string_view name);
-// 1 to 40 characters of a-z, 0-9 and "-", beginning with a letter, not ending in "-".
-[[nodiscard]] bool is_app_name(std::string_view name);
-
 // "http://shop.localhost:8080": without the port where it is the scheme's own.
 [[nodiscard]] std::string url_of(std::string_view host, int port, bool https = false);
 

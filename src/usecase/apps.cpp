@@ -4,21 +4,10 @@
 
 #include "domain/deployment.hpp"
 #include "domain/hosts.hpp"
+#include "domain/names.hpp"
 
 namespace loco {
 namespace {
-
-Result<> check_name(const std::string& name) {
-    if (!is_app_name(name)) {
-        return fail(ErrorKind::invalid, "\"" + name.substr(0, 64) + "\" can't be an app's name",
-                    "use 1 to 40 of a-z, 0-9 and \"-\", beginning with a letter", "invalid_name");
-    }
-    if (is_reserved_name(name)) {
-        return fail(ErrorKind::invalid, "the name \"" + name + "\" is kept for Loco itself",
-                    "choose another, for example \"my-" + name + "\"", "reserved_name");
-    }
-    return {};
-}
 
 // Whether an app of that team may take the host now.
 Result<bool> is_free(const ReadTx& tx, const std::string& host, const TeamId& team, Time now) {
@@ -62,7 +51,7 @@ Result<> reserve(WriteTx& tx, Host host, Time now) {
 }  // namespace
 
 Result<App> create_app(Context& context, const Actor& actor, const TeamId& team_id, const std::string& name) {
-    LOCO_TRY(check_name(name));
+    LOCO_TRY(check_app_name(name));
     App app{.id = AppId::make(context.clock, context.random), .team = team_id, .name = name, .created_at = context.clock.now()};
     const auto now = app.created_at;
     LOCO_TRY(context.store.write([&](WriteTx& tx) -> Result<> {

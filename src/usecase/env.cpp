@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "domain/deployment.hpp"
+#include "domain/names.hpp"
 #include "usecase/deployments.hpp"
 
 namespace loco {
@@ -41,18 +42,6 @@ std::string describe(const std::string& login, const EnvChange& change) {
 }
 
 }  // namespace
-
-Result<> check_env_name(const std::string& name) {
-    const auto ok = [](char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; };
-    if (name.empty() || name.size() > 128 || !std::ranges::all_of(name, ok) || (name[0] >= '0' && name[0] <= '9')) {
-        return fail(ErrorKind::invalid, "\"" + name.substr(0, 64) + "\" can't be a variable's name",
-                    "use letters, digits and \"_\", not beginning with a digit", "invalid_env_name");
-    }
-    if (name == "PORT" || name.starts_with("LOCO_")) {
-        return fail(ErrorKind::invalid, name + " is set by Loco itself", "choose another name", "reserved_env_name");
-    }
-    return {};
-}
 
 Result<EnvResult> change_env(Context& context, const Actor& actor, const AppId& id, const EnvChange& change, const SealFn& seal) {
     LOCO_ASSIGN(auto sealed, seal_all(id, change, seal));

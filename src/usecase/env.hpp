@@ -28,9 +28,4 @@ struct EnvResult {
 [[nodiscard]] Result<EnvResult> change_env(Context& context, const Actor& actor, const AppId& app, const EnvChange& change,
                                            const SealFn& seal);
 
-inline constexpr std::size_t kMaxEnvValue = 64U << 10;
-inline constexpr std::size_t kMaxEnvNames = 500;
-
-[[nodiscard]] Result<> check_env_name(const std::string& name);
-
 }  // namespace loco
