@@ -1,0 +1,28 @@
+// The disk's side of reading a loco.toml: finding it, its folder's name, and where its paths lead.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "base/error.hpp"
+#include "spec/read.hpp"
+
+namespace loco::spec {
+
+// A loco.toml that was found and not read yet: read_spec(file.text, file.options).
+struct SpecFile {
+    std::filesystem::path folder;  // that its paths are relative to; absolute
+    std::string text;
+    ReadOptions options;
+};
+
+// `path` is a file, or a folder with a loco.toml. Diagnostics name it as it was given. not_found where there is
+// none, with the hint to write one.
+[[nodiscard]] Result<SpecFile> open_spec(const std::filesystem::path& path,
+                                         std::string profile = {});
+
+// Where `relative` leads from `folder`, symbolic links followed.
+[[nodiscard]] PathState look_inside(const std::filesystem::path& folder, std::string_view relative);
+
+}  // namespace loco::spec
