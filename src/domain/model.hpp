@@ -59,9 +59,9 @@ struct Token {
 
 // What `loco scale` set for one process; it outlives deploys until `--reset`.
 struct ScaleOverride {
-    std::optional<int> replicas;
-    std::optional<std::int64_t> cpu_millis;
-    std::optional<std::int64_t> memory_bytes;
+    std::optional<int> replicas = {};
+    std::optional<std::int64_t> cpu_millis = {};
+    std::optional<std::int64_t> memory_bytes = {};
     bool operator==(const ScaleOverride&) const = default;
 };
 

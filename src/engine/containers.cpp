@@ -301,7 +301,7 @@ Result<http::ClientRequest> Engine::logs_request(const std::string& id, const Lo
         path_of(id) + "/logs?follow=" + flag(query.follow) + "&stdout=" + flag(query.out) +
         "&stderr=" + flag(query.err) + "&timestamps=" + flag(query.timestamps) +
         "&tail=" + (query.tail < 0 ? std::string("all") : std::to_string(query.tail));
-    if (query.since) target += "&since=" + http::percent_encode(to_rfc3339_nano(*query.since));
+    if (query.since) target += "&since=" + to_seconds(*query.since);
     LOCO_ASSIGN(http::ClientRequest wanted, request(http::Method::get, target));
     wanted.timeout = std::chrono::milliseconds(0);
     return wanted;

@@ -111,6 +111,13 @@ Result<std::string> find_socket(std::string_view given) {
                 unavailable_hint(places.front()), std::string(kUnavailable));
 }
 
+std::string to_seconds(Time time) {
+    const auto ns = time.time_since_epoch().count();
+    std::string fraction = std::to_string(ns % 1'000'000'000);
+    fraction.insert(0, 9 - std::min<std::size_t>(fraction.size(), 9), '0');
+    return std::to_string(ns / 1'000'000'000) + "." + fraction;
+}
+
 Engine::Engine(std::string socket) : socket_(without_scheme(socket)) {}
 Engine::~Engine() = default;
 
@@ -266,12 +273,7 @@ Result<http::ClientRequest> Engine::events_request(const Labels& labels,
                                                    std::optional<Time> since) {
     std::string target = "/events?filters=" +
                          http::percent_encode(boost::json::serialize(json::label_filter(labels)));
-    if (since) {
-        const auto ns = since->time_since_epoch().count();
-        std::string fraction = std::to_string(ns % 1'000'000'000);
-        fraction.insert(0, 9 - std::min<std::size_t>(fraction.size(), 9), '0');
-        target += "&since=" + std::to_string(ns / 1'000'000'000) + "." + fraction;
-    }
+    if (since) target += "&since=" + to_seconds(*since);
     LOCO_ASSIGN(http::ClientRequest wanted, request(http::Method::get, target));
     wanted.timeout = std::chrono::milliseconds(0);
     return wanted;

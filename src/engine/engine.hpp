@@ -72,6 +72,8 @@ class Engine {
     [[nodiscard]] Result<Container> inspect_container(const std::string& id);
     // Those that carry all of `labels` ("" as value: any), stopped ones included.
     [[nodiscard]] Result<std::vector<ContainerSummary>> list_containers(const Labels& labels);
+    // not_found for one that does not run.
+    [[nodiscard]] Result<ContainerStats> container_stats(const std::string& id);
     // With its anonymous volumes. Gone already: fine.
     [[nodiscard]] Result<> remove_container(const std::string& id, bool force);
     // One regular file out of a container (running or only created), links followed inside it.

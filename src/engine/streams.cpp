@@ -18,6 +18,7 @@ Result<> FrameDemuxer::feed(std::string_view bytes) {
             sink_(stream_, bytes.substr(0, take));
             left_ -= static_cast<std::uint32_t>(take);
             bytes.remove_prefix(take);
+            if (left_ == 0 && frame_end_) frame_end_(stream_);
             continue;
         }
         header_[have_++] = static_cast<unsigned char>(bytes.front());

@@ -23,7 +23,10 @@ class FrameDemuxer {
     using Sink = std::function<void(Stream, std::string_view)>;
     static constexpr std::uint32_t kMaxFrame = 16U << 20;
 
-    explicit FrameDemuxer(Sink sink) : sink_(std::move(sink)) {}
+    // `frame_end` is told after each frame: with timestamps each frame begins with one, and a frame that ends
+    // without a line feed is a piece of a long line.
+    explicit FrameDemuxer(Sink sink, std::function<void(Stream)> frame_end = {})
+        : sink_(std::move(sink)), frame_end_(std::move(frame_end)) {}
 
     // invalid for what is no frame (a container with a terminal sends raw bytes); nothing more is
     // taken then.
@@ -33,6 +36,7 @@ class FrameDemuxer {
 
   private:
     Sink sink_;
+    std::function<void(Stream)> frame_end_;
     std::array<unsigned char, 8> header_{};
     std::size_t have_ = 0;
     std::uint32_t left_ = 0;

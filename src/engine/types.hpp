@@ -16,6 +16,9 @@ namespace loco::engine {
 
 using Labels = std::map<std::string, std::string>;
 
+// "1700000000.000000001": the one form of a time that the engine takes in a query.
+[[nodiscard]] std::string to_seconds(Time time);
+
 struct Version {
     std::string version;  // of the engine, e.g. "20.10.24"
     std::string api_version;
@@ -152,6 +155,15 @@ struct ContainerSummary {
 struct WaitResult {
     int exit_code = 0;
     std::string error;
+};
+
+// At one moment; a rate of CPU is the difference of two.
+struct ContainerStats {
+    Time at;
+    std::int64_t cpu_ns = 0;  // since its start
+    std::int64_t memory_bytes = 0;  // without file pages that can be taken back
+    std::int64_t memory_limit_bytes = 0;
+    std::int64_t processes = 0;
 };
 
 // ---- images

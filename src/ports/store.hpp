@@ -17,12 +17,13 @@
 namespace loco {
 
 struct EventFilter {
-    std::optional<TeamId> team;
-    std::optional<AppId> app;
-    std::optional<DeploymentId> deployment;
+    std::optional<TeamId> team = {};
+    std::optional<AppId> app = {};
+    std::optional<DeploymentId> deployment = {};
 };
 
-// A consistent view. Getters give not_found where there is no such row; lists are in the stated order.
+// A consistent view. Getters give not_found where there is no such row; lists are in the stated order, and hold at
+// most `limit` rows where they have one.
 class ReadTx {
   public:
     virtual ~ReadTx() = default;
@@ -73,8 +74,11 @@ class ReadTx {
     [[nodiscard]] virtual Result<IdempotencyRecord> idempotency(std::string_view key) const = 0;
 };
 
-// put_ inserts or replaces the row of that id. conflict where another row has a value that must be unique
-// (team slug, app name in its team, host name, release number in its app, instance address in its team, token hash).
+// put inserts or replaces the row of that id. conflict where another row has a value that must be unique (a user's
+// provider and subject, token hash, team slug and number, app name in its team, release number in its app, instance
+// address in its team unless empty), and where a host already leads to another app or, when it is being freed, belongs to
+// another team. not_found where a row that it belongs to (its user, team, app) is not there.
+// What is refused changes nothing; what the same write did before stays. Removing what is not there is fine.
 class WriteTx : public ReadTx {
   public:
     [[nodiscard]] virtual Result<> put(const User& row) = 0;
@@ -89,7 +93,8 @@ class WriteTx : public ReadTx {
     [[nodiscard]] virtual Result<> put(const Host& row) = 0;
     [[nodiscard]] virtual Result<> put(const IdempotencyRecord& row) = 0;
 
-    // The app's row with its env versions, deployments and releases. Instances and hosts must be gone (or freed) already.
+    // The app's row with its env versions, deployments and releases. Instances and hosts must be gone (or freed)
+    // already: conflict. Its events stay.
     [[nodiscard]] virtual Result<> remove_app(const AppId& id) = 0;
     [[nodiscard]] virtual Result<> remove_instance(const InstanceId& id) = 0;
     [[nodiscard]] virtual Result<> remove_host(std::string_view name) = 0;
@@ -109,7 +114,8 @@ class Store {
 
     // unavailable when the database can't be read or written (locked, disk full, …), with the reason.
     [[nodiscard]] virtual Result<> read(const ReadFn& work) = 0;
-    // When work gives an error nothing of it is kept and the error is returned.
+    // When work gives an error nothing of it is kept and the error is returned. Neither may be called from inside
+    // another read's or write's work.
     [[nodiscard]] virtual Result<> write(const WriteFn& work) = 0;
 
     // Called after each commit with the events that became visible, in order, on the writer's thread; must not block.
