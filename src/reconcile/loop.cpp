@@ -167,7 +167,6 @@ struct Loop::State : std::enable_shared_from_this<Loop::State> {
         bool synced = sync_gateway();
         bool woken = wake_all();
         std::unique_lock lock(mutex);
-        changed.notify_all();
         Duration retry = std::chrono::milliseconds(100);
         while (!stopping) {
             // What could not be done at the start is tried again soon, then with the sweeps.
