@@ -25,13 +25,15 @@ sockaddr_in loopback(std::uint16_t port, const char* address = "127.0.0.1") {
 }
 
 bool readable(int fd, Clock::time_point deadline) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
     pollfd poll{fd, POLLIN, 0};
     return ::poll(&poll, 1, static_cast<int>(std::max<long long>(left, 0))) > 0;
 }
 
 std::string lower(std::string text) {
-    std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::ranges::transform(text, text.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     return text;
 }
 
@@ -87,7 +89,8 @@ std::optional<std::string> Connection::receive_some(std::chrono::milliseconds ti
     return data;
 }
 
-std::optional<std::string> Connection::receive_until(std::string_view mark, std::chrono::milliseconds timeout) {
+std::optional<std::string> Connection::receive_until(std::string_view mark,
+                                                     std::chrono::milliseconds timeout) {
     const auto deadline = Clock::now() + timeout;
     std::string data;
     while (true) {
@@ -96,7 +99,8 @@ std::optional<std::string> Connection::receive_until(std::string_view mark, std:
             data.resize(at + mark.size());
             return data;
         }
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+        const auto left =
+            std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
         auto more = receive_some(std::max(left, std::chrono::milliseconds(0)));
         if (!more) {
             buffer_ = std::move(data);
@@ -106,7 +110,8 @@ std::optional<std::string> Connection::receive_until(std::string_view mark, std:
     }
 }
 
-std::optional<std::string> Connection::receive_exactly(std::size_t count, std::chrono::milliseconds timeout) {
+std::optional<std::string> Connection::receive_exactly(std::size_t count,
+                                                       std::chrono::milliseconds timeout) {
     std::string data;
     while (data.size() < count) {
         auto more = receive_some(timeout);
@@ -118,7 +123,8 @@ std::optional<std::string> Connection::receive_exactly(std::size_t count, std::c
     return data;
 }
 
-std::optional<RawResponse> Connection::receive_response(bool head_only, std::chrono::milliseconds timeout) {
+std::optional<RawResponse> Connection::receive_response(bool head_only,
+                                                        std::chrono::milliseconds timeout) {
     auto head = receive_until("\r\n\r\n", timeout);
     if (!head || head->size() < 12) return std::nullopt;
     RawResponse response;
@@ -129,17 +135,20 @@ std::optional<RawResponse> Connection::receive_response(bool head_only, std::chr
         const auto colon = head->find(':', at);
         if (colon == std::string::npos || colon > end) return std::nullopt;
         const auto value = head->find_first_not_of(' ', colon + 1);
-        response.headers[lower(head->substr(at, colon - at))] = head->substr(value, end > value ? end - value : 0);
+        response.headers[lower(head->substr(at, colon - at))] =
+            head->substr(value, end > value ? end - value : 0);
         at = end + 2;
     }
-    if (head_only || response.status == 204 || response.status == 304 || response.status < 200) return response;
+    if (head_only || response.status == 204 || response.status == 304 || response.status < 200)
+        return response;
     if (response.header("transfer-encoding") == "chunked") {
         while (true) {
             const auto size_line = receive_until("\r\n", timeout);
             if (!size_line) return std::nullopt;
             const auto size = std::strtoull(size_line->c_str(), nullptr, 16);
             if (size == 0) {
-                for (auto line = receive_until("\r\n", timeout);; line = receive_until("\r\n", timeout)) {
+                for (auto line = receive_until("\r\n", timeout);;
+                     line = receive_until("\r\n", timeout)) {
                     if (!line) return std::nullopt;
                     if (*line == "\r\n") return response;
                 }

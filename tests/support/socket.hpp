@@ -35,15 +35,16 @@ class Connection {
     [[nodiscard]] int fd() const { return fd_; }
     bool send(std::string_view data);
     // At least one byte within the time, or nothing: the end, a reset, or too late.
-    std::optional<std::string> receive_some(std::chrono::milliseconds timeout = std::chrono::seconds(10));
+    std::optional<std::string> receive_some(
+        std::chrono::milliseconds timeout = std::chrono::seconds(10));
     // Reads up to and with `mark`; what follows stays for the next call.
-    std::optional<std::string> receive_until(std::string_view mark,
-                                             std::chrono::milliseconds timeout = std::chrono::seconds(10));
-    std::optional<std::string> receive_exactly(std::size_t count,
-                                               std::chrono::milliseconds timeout = std::chrono::seconds(10));
+    std::optional<std::string> receive_until(
+        std::string_view mark, std::chrono::milliseconds timeout = std::chrono::seconds(10));
+    std::optional<std::string> receive_exactly(
+        std::size_t count, std::chrono::milliseconds timeout = std::chrono::seconds(10));
     // A whole HTTP/1.1 response (Content-Length, chunked, or up to the end); nothing when it is cut short.
-    std::optional<RawResponse> receive_response(bool head_only = false,
-                                                std::chrono::milliseconds timeout = std::chrono::seconds(10));
+    std::optional<RawResponse> receive_response(
+        bool head_only = false, std::chrono::milliseconds timeout = std::chrono::seconds(10));
     // The other side has closed, seen within the time.
     bool closed_within(std::chrono::milliseconds timeout);
     void close();

@@ -11,7 +11,8 @@ namespace {
 
 std::string header_of(const std::string& head, const std::string& name) {
     std::string lowered;
-    for (const char c : head) lowered += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    for (const char c : head)
+        lowered += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     const auto at = lowered.find("\r\n" + name + ":");
     if (at == std::string::npos) return {};
     const auto value = lowered.find_first_not_of(' ', at + name.size() + 3);
@@ -80,7 +81,8 @@ bool Upstream::answer(Connection& connection, const std::string& head) {
     const auto target = head.substr(target_at, head.find(' ', target_at) - target_at);
     const auto path = target.substr(0, target.find('?'));
     std::uint64_t body = 0;
-    if (header_of(head, "expect") == "100-continue") connection.send("HTTP/1.1 100 Continue\r\n\r\n");
+    if (header_of(head, "expect") == "100-continue")
+        connection.send("HTTP/1.1 100 Continue\r\n\r\n");
     if (header_of(head, "transfer-encoding") == "chunked") {
         while (true) {
             const auto line = connection.receive_until("\r\n");
@@ -98,17 +100,22 @@ bool Upstream::answer(Connection& connection, const std::string& head) {
             got += part;
         }
     }
-    const auto common = "X-Instance: " + name_ + "\r\nX-Path: " + target + "\r\nX-Body: " + std::to_string(body) + "\r\n";
+    const auto common = "X-Instance: " + name_ + "\r\nX-Path: " + target +
+                        "\r\nX-Body: " + std::to_string(body) + "\r\n";
 
     if (path.ends_with("/ws")) {
-        connection.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + common + "\r\n");
+        connection.send(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+            common + "\r\n");
         while (auto data = connection.receive_some(std::chrono::seconds(120))) {
             if (!connection.send(*data)) break;
         }
         return false;
     }
     if (path.ends_with("/events")) {
-        connection.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n" + common + "\r\n");
+        connection.send(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n" +
+            common + "\r\n");
         std::unique_lock lock(mutex_);
         auto seen = emitted_;
         while (connection.send("9\r\ndata: x\n\n\r\n")) {
@@ -129,8 +136,9 @@ bool Upstream::answer(Connection& connection, const std::string& head) {
     }
     const auto content = path.ends_with("/big") ? std::string(1U << 20, 'b') : head;
     const bool last = stopping_ || head.starts_with("HEAD ");
-    connection.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(content.size()) + "\r\n" + common +
-                    (last ? "Connection: close\r\n\r\n" : "\r\n") + (head.starts_with("HEAD ") ? "" : content));
+    connection.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(content.size()) +
+                    "\r\n" + common + (last ? "Connection: close\r\n\r\n" : "\r\n") +
+                    (head.starts_with("HEAD ") ? "" : content));
     return !last;
 }
 

@@ -22,19 +22,23 @@ std::string page(const Options& options, std::string_view name) {
 std::string give(const Options& options, int status, std::string_view name, std::string_view extra,
                  std::string_view condition) {
     std::string text;
-    for (const auto& [type, also] : {std::pair{"text/html; charset=utf-8", " { var(txn.page) -m found }"},
-                                     std::pair{"application/problem+json", ""}}) {
+    for (const auto& [type, also] :
+         {std::pair{"text/html; charset=utf-8", " { var(txn.page) -m found }"},
+          std::pair{"application/problem+json", ""}}) {
         text += fmt::format(
-            "    http-request return status {} content-type \"{}\" {} hdr Cache-Control no-store{} if {}{}\n", status,
-            type, page(options, name), extra, condition, also);
+            "    http-request return status {} content-type \"{}\" {} hdr Cache-Control no-store{} "
+            "if {}{}\n",
+            status, type, page(options, name), extra, condition, also);
     }
     return text;
 }
 
 // What HAProxy itself answers: its type is put right by the frontend, where the client's wish is known.
-std::string error(const Options& options, int status, std::string_view name, std::string_view extra = "") {
+std::string error(const Options& options, int status, std::string_view name,
+                  std::string_view extra = "") {
     return fmt::format(
-        "    http-error status {} content-type application/problem+json {} hdr Cache-Control no-store hdr X-Loco-Page 1{}\n",
+        "    http-error status {} content-type application/problem+json {} hdr Cache-Control "
+        "no-store hdr X-Loco-Page 1{}\n",
         status, page(options, name), extra);
 }
 
@@ -50,7 +54,8 @@ std::string timeouts(const Options& options) {
         options.client_timeout.count(), options.header_timeout.count());
 }
 
-constexpr std::string_view kGlobal = R"(# Written by Loco; replaced at each start of the gateway. What changes at run time is in slots/ and in the maps.
+constexpr std::string_view kGlobal =
+    R"(# Written by Loco; replaced at each start of the gateway. What changes at run time is in slots/ and in the maps.
 global
     log stderr format raw daemon notice
     stats socket {stats} mode 600 level admin expose-fd listeners
@@ -118,8 +123,10 @@ backend loco_api from api
 std::string strip_rules() {
     std::string text;
     for (int n = 1; n <= kMaxPathSegments; ++n) {
-        text += fmt::format("    http-request set-path /%[path,field({},/,0)] if special {{ var(txn.strip) -m str {} }}\n",
-                            n + 2, n);
+        text += fmt::format(
+            "    http-request set-path /%[path,field({},/,0)] if special {{ var(txn.strip) -m str "
+            "{} }}\n",
+            n + 2, n);
     }
     return text;
 }
@@ -147,15 +154,18 @@ Result<> check_options(const Options& options) {
     }
     for (const auto& socket : {stats_socket(options), master_socket(options)}) {
         if (socket.string().size() > 100) {
-            return fail(ErrorKind::invalid, "the path of a Unix socket is too long: " + socket.string(),
+            return fail(ErrorKind::invalid,
+                        "the path of a Unix socket is too long: " + socket.string(),
                         "use a shorter data folder");
         }
     }
-    if (options.listen.empty() || !std::ranges::all_of(options.listen, plain) || !plain(options.base_domain) ||
-        !plain(options.api_address) || (!options.run_as.empty() && !plain(options.run_as))) {
+    if (options.listen.empty() || !std::ranges::all_of(options.listen, plain) ||
+        !plain(options.base_domain) || !plain(options.api_address) ||
+        (!options.run_as.empty() && !plain(options.run_as))) {
         return fail(ErrorKind::invalid, "the gateway's addresses or its domain are malformed");
     }
-    if (options.slots < 1 || options.slots > kMaxSlots || options.threads < 1 || options.threads > 64) {
+    if (options.slots < 1 || options.slots > kMaxSlots || options.threads < 1 ||
+        options.threads > 64) {
         return fail(ErrorKind::invalid, "the gateway has 1 to 9999 slots and 1 to 64 threads");
     }
     return {};
@@ -172,29 +182,35 @@ std::filesystem::path master_socket(const Options& options) {
 }
 
 std::string render_config(const Options& options) {
-    std::string text = fmt::format(fmt::runtime(kGlobal), fmt::arg("stats", stats_socket(options).string()),
-                                   fmt::arg("maxconn", options.max_connections),
-                                   fmt::arg("threads", options.threads));
-    if (!options.run_as.empty()) text += fmt::format("    user {0}\n    group {0}\n", options.run_as);
+    std::string text = fmt::format(
+        fmt::runtime(kGlobal), fmt::arg("stats", stats_socket(options).string()),
+        fmt::arg("maxconn", options.max_connections), fmt::arg("threads", options.threads));
+    if (!options.run_as.empty())
+        text += fmt::format("    user {0}\n    group {0}\n", options.run_as);
 
     text += "\ndefaults front\n" + timeouts(options);
-    text += "\ndefaults api\n" + timeouts(options) + "    timeout server 1h\n    timeout tunnel 1h\n";
-    for (const int status : {502, 503, 504}) text += error(options, status, "loco", " hdr Retry-After 1");
+    text +=
+        "\ndefaults api\n" + timeouts(options) + "    timeout server 1h\n    timeout tunnel 1h\n";
+    for (const int status : {502, 503, 504})
+        text += error(options, status, "loco", " hdr Retry-After 1");
 
     text += "\ndefaults slot\n" + timeouts(options);
     text += error(options, 502, "broken") + error(options, 503, "refused", " hdr Retry-After 2") +
             error(options, 504, "late");
     const auto none = fmt::format("{{ nbsrv eq 0 }}");
-    const auto starting = fmt::format("{} {{ be_name,map({}/starting.map) -m found }}", none, options.data_dir.string());
-    text += fmt::format(fmt::runtime(kSlot),
-                        fmt::arg("starting", give(options, 503, "starting", " hdr Retry-After 2", starting)),
-                        fmt::arg("down", give(options, 503, "down", " hdr Retry-After 10", none)));
+    const auto starting = fmt::format("{} {{ be_name,map({}/starting.map) -m found }}", none,
+                                      options.data_dir.string());
+    text += fmt::format(
+        fmt::runtime(kSlot),
+        fmt::arg("starting", give(options, 503, "starting", " hdr Retry-After 2", starting)),
+        fmt::arg("down", give(options, 503, "down", " hdr Retry-After 10", none)));
 
     std::string binds;
     for (const auto& address : options.listen) binds += "    bind " + address + "\n";
     text += fmt::format(
-        fmt::runtime(kFrontend), fmt::arg("binds", binds), fmt::arg("dir", options.data_dir.string()),
-        fmt::arg("domain", options.base_domain), fmt::arg("per_source", std::max(options.max_connections / 2, 1)),
+        fmt::runtime(kFrontend), fmt::arg("binds", binds),
+        fmt::arg("dir", options.data_dir.string()), fmt::arg("domain", options.base_domain),
+        fmt::arg("per_source", std::max(options.max_connections / 2, 1)),
         fmt::arg("unknown", give(options, 404, "unknown", "", "!{ var(txn.route) -m found }")),
         fmt::arg("strip", strip_rules()));
     text += fmt::format(fmt::runtime(kApi), fmt::arg("address", options.api_address));
@@ -214,13 +230,20 @@ Result<> prepare(const Options& options) {
 }
 
 std::vector<std::string> argv(const Options& options, const std::string& program) {
-    return {program, "-W", "-S", master_socket(options).string() + ",mode,600,level,admin",
-            "-f", (options.data_dir / "haproxy.cfg").string(), "-f", (options.data_dir / "slots").string()};
+    return {program, "-W",
+            "-S",    master_socket(options).string() + ",mode,600,level,admin",
+            "-f",    (options.data_dir / "haproxy.cfg").string(),
+            "-f",    (options.data_dir / "slots").string()};
 }
 
 std::vector<std::string> check_argv(const Options& options, const std::string& program) {
-    return {program, "-c", "-q", "-f", (options.data_dir / "haproxy.cfg").string(),
-            "-f", (options.data_dir / "slots").string()};
+    return {program,
+            "-c",
+            "-q",
+            "-f",
+            (options.data_dir / "haproxy.cfg").string(),
+            "-f",
+            (options.data_dir / "slots").string()};
 }
 
 }  // namespace loco::gateway::haproxy

@@ -16,18 +16,20 @@ namespace loco::gateway::haproxy {
 inline constexpr int kMaxSlots = 9'999;
 
 struct Options {
-    std::vector<std::string> listen = {"127.0.0.1:8080"};  // HAProxy's bind addresses: "IPv4:port", "[IPv6]:port"
-    std::filesystem::path data_dir;       // DATA/gateway, absolute
-    std::filesystem::path stats_socket;   // absolute, at most 100 bytes; empty: data_dir/haproxy.sock
+    std::vector<std::string> listen = {
+        "127.0.0.1:8080"};           // HAProxy's bind addresses: "IPv4:port", "[IPv6]:port"
+    std::filesystem::path data_dir;  // DATA/gateway, absolute
+    std::filesystem::path
+        stats_socket;  // absolute, at most 100 bytes; empty: data_dir/haproxy.sock
     std::filesystem::path master_socket;  // the same; empty: data_dir/master.sock
     std::string base_domain = "localhost";
     std::string api_address = "127.0.0.1:8081";  // loco.BASE_DOMAIN goes there
-    int slots = 256;                      // backends to declare at least; HaproxyGateway grows them
-    std::string run_as = {};              // user and group that the worker becomes; empty: stay who started it
+    int slots = 256;          // backends to declare at least; HaproxyGateway grows them
+    std::string run_as = {};  // user and group that the worker becomes; empty: stay who started it
     int threads = 2;
-    int max_connections = 20'000;         // lowered to what the limit of open files allows
-    std::chrono::milliseconds client_timeout{60'000};   // a client that neither sends nor takes
-    std::chrono::milliseconds header_timeout{10'000};   // until a request's headers are complete
+    int max_connections = 20'000;  // lowered to what the limit of open files allows
+    std::chrono::milliseconds client_timeout{60'000};  // a client that neither sends nor takes
+    std::chrono::milliseconds header_timeout{10'000};  // until a request's headers are complete
 };
 
 [[nodiscard]] std::filesystem::path stats_socket(const Options& options);
@@ -44,8 +46,10 @@ struct Options {
 
 // Runs HAProxy in the foreground in master-worker mode. Either process killed, the other ends too: whoever supervises
 // starts it again, it has all routes.
-[[nodiscard]] std::vector<std::string> argv(const Options& options, const std::string& program = "haproxy");
+[[nodiscard]] std::vector<std::string> argv(const Options& options,
+                                            const std::string& program = "haproxy");
 // Checks the files that prepare() wrote: exit status 0 when HAProxy would take them.
-[[nodiscard]] std::vector<std::string> check_argv(const Options& options, const std::string& program = "haproxy");
+[[nodiscard]] std::vector<std::string> check_argv(const Options& options,
+                                                  const std::string& program = "haproxy");
 
 }  // namespace loco::gateway::haproxy

@@ -22,8 +22,9 @@ namespace {
 
 constexpr auto kReloadTimeout = std::chrono::seconds(20);
 // Columns of `show stat` (HAProxy Management Guide, section 9.1).
-const std::vector<std::string_view> kBackendColumns = {"pxname",   "scur",     "bin",      "bout",    "req_tot",
-                                                       "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "rtime"};
+const std::vector<std::string_view> kBackendColumns = {
+    "pxname",   "scur",     "bin",      "bout",     "req_tot",
+    "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "rtime"};
 const std::vector<std::string_view> kServerColumns = {"svname", "scur"};
 constexpr std::string_view kAllBackends = "show stat -1 2 -1";
 
@@ -48,7 +49,8 @@ haproxy::Counters counters_of(const haproxy::Row& row) {
 const Endpoint* endpoint_of(const Slot& slot, std::string_view server) {
     if (!slot.used) return nullptr;
     const auto& endpoints = slot.route.endpoints;
-    const auto it = std::ranges::find_if(endpoints, [&](const auto& e) { return e.instance.str() == server; });
+    const auto it =
+        std::ranges::find_if(endpoints, [&](const auto& e) { return e.instance.str() == server; });
     return it == endpoints.end() ? nullptr : &*it;
 }
 
@@ -60,18 +62,18 @@ Result<> set_state(RuntimeSession& session, const std::string& server, std::stri
     return session.order(fmt::format("set server {} state {}", server, state));
 }
 
-std::string servers_of(int slot) {
-    return fmt::format("show stat {} 4 -1", backend_name(slot));
-}
+std::string servers_of(int slot) { return fmt::format("show stat {} 4 -1", backend_name(slot)); }
 
 }  // namespace
 
-Result<std::unique_ptr<HaproxyGateway>> HaproxyGateway::open(const haproxy::Options& options, int grow_by) {
+Result<std::unique_ptr<HaproxyGateway>> HaproxyGateway::open(const haproxy::Options& options,
+                                                             int grow_by) {
     LOCO_ASSIGN(auto files, haproxy::SlotFiles::open(options.data_dir));
     return std::unique_ptr<HaproxyGateway>(new HaproxyGateway(options, std::move(files), grow_by));
 }
 
-HaproxyGateway::HaproxyGateway(const haproxy::Options& options, haproxy::SlotFiles files, int grow_by)
+HaproxyGateway::HaproxyGateway(const haproxy::Options& options, haproxy::SlotFiles files,
+                               int grow_by)
     : stats_socket_(haproxy::stats_socket(options)),
       master_socket_(haproxy::master_socket(options)),
       grow_by_(grow_by),
@@ -151,13 +153,16 @@ Result<Slot> HaproxyGateway::slot_for(const AppId& app, const std::string& port)
         if (slot.used && slot.app == app && slot.route.name == port) return slot;
         if (slot.used) continue;
         if (untouched == nullptr && slot.app.empty()) untouched = &slot;
-        if (drained == nullptr && !slot.app.empty() && settled_ && !leftovers_.contains(slot.number)) drained = &slot;
+        if (drained == nullptr && !slot.app.empty() && settled_ &&
+            !leftovers_.contains(slot.number))
+            drained = &slot;
     }
     const Slot* chosen = drained != nullptr ? drained : untouched;
     if (chosen == nullptr) {
         const int by = std::min(grow_by_, haproxy::kMaxSlots - files_.count());
         if (by <= 0) {
-            return fail(ErrorKind::refused, fmt::format("all {} slots of the gateway are taken", haproxy::kMaxSlots));
+            return fail(ErrorKind::refused,
+                        fmt::format("all {} slots of the gateway are taken", haproxy::kMaxSlots));
         }
         const int first = files_.count() + 1;
         LOCO_TRY(files_.grow(by));
@@ -170,8 +175,10 @@ Result<Slot> HaproxyGateway::slot_for(const AppId& app, const std::string& port)
     slot.app = app;
     if (!chosen->app.empty()) {
         if (auto session = RuntimeSession::open(stats_socket_)) {
-            LOCO_ASSIGN(const auto text, session->ask(fmt::format("show stat {} 2 -1", backend_name(slot.number))));
-            for (const auto& row : haproxy::parse_csv(text, kBackendColumns)) slot.before = counters_of(row);
+            LOCO_ASSIGN(const auto text,
+                        session->ask(fmt::format("show stat {} 2 -1", backend_name(slot.number))));
+            for (const auto& row : haproxy::parse_csv(text, kBackendColumns))
+                slot.before = counters_of(row);
         }
     }
     fresh_.insert(slot.number);
@@ -190,7 +197,8 @@ Result<> HaproxyGateway::settle_app(RuntimeSession& session, const AppId& app) {
     std::map<int, Servers> actual;
     for (const auto& slot : files_.all()) {
         if (slot.app != app || (!slot.used && !leftovers_.contains(slot.number))) continue;
-        LOCO_ASSIGN(const auto text, session.ask("show servers state " + backend_name(slot.number)));
+        LOCO_ASSIGN(const auto text,
+                    session.ask("show servers state " + backend_name(slot.number)));
         LOCO_ASSIGN(actual[slot.number], haproxy::parse_servers(text));
     }
     return settle_slots(session, actual);
@@ -209,7 +217,8 @@ Result<> HaproxyGateway::settle_all() {
         if (slot && *slot <= files_.count()) actual[*slot].push_back(std::move(server));
     }
     LOCO_ASSIGN(const auto routes_text, session.ask("show map " + files_.routes_map().string()));
-    LOCO_ASSIGN(const auto starting_text, session.ask("show map " + files_.starting_map().string()));
+    LOCO_ASSIGN(const auto starting_text,
+                session.ask("show map " + files_.starting_map().string()));
     known_routes_ = haproxy::parse_map(routes_text);
     known_starting_ = haproxy::parse_map(starting_text);
     leftovers_.clear();
@@ -241,7 +250,8 @@ Result<RuntimeSession> HaproxyGateway::session_with_all_slots() {
             return session;
         }
         if (std::chrono::steady_clock::now() >= deadline) {
-            return fail(ErrorKind::unavailable, "the gateway (HAProxy) was reloaded for more slots but does not have them",
+            return fail(ErrorKind::unavailable,
+                        "the gateway (HAProxy) was reloaded for more slots but does not have them",
                         "its log says why", "gateway_unavailable");
         }
         ::poll(nullptr, 0, 10);
@@ -249,19 +259,19 @@ Result<RuntimeSession> HaproxyGateway::session_with_all_slots() {
 }
 
 Result<> HaproxyGateway::reload() {
+    // The master replaces itself and drops the connection: whether it worked, the new worker shows.
     const auto answer = haproxy::ask_once(master_socket_, "reload");
-    // The master replaces itself and may drop the connection instead of answering.
-    if (!answer && answer.error().message.contains("does not answer") && !std::filesystem::exists(master_socket_)) {
-        return fail(answer.error());
-    }
+    if (!answer) log::failure("reload the gateway", answer.error());
     ++reloads_;
     old_workers_possible_ = true;
-    log::info("the gateway is reloaded for more slots", {{"slots", files_.count()}, {"reloads", reloads_.load()}});
+    log::info("the gateway is reloaded for more slots",
+              {{"slots", files_.count()}, {"reloads", reloads_.load()}});
     return {};
 }
 
 // New servers first, then the routes to them, then what is not named any more goes.
-Result<> HaproxyGateway::settle_slots(RuntimeSession& session, const std::map<int, Servers>& actual) {
+Result<> HaproxyGateway::settle_slots(RuntimeSession& session,
+                                      const std::map<int, Servers>& actual) {
     for (const auto& [n, servers] : actual) {
         const auto& slot = files_.at(n);
         if (fresh_.contains(n)) LOCO_TRY(cut_off(session, slot, servers));
@@ -285,7 +295,8 @@ Result<> HaproxyGateway::settle_maps(RuntimeSession& session) {
             // A second `add` of a key makes a second entry.
             const bool twice = it != known.end() && it->second.empty();
             if (twice) LOCO_TRY(session.order(fmt::format("del map {} {}", file, escaped(key))));
-            LOCO_TRY(session.order(fmt::format("{} map {} {} {}", it == known.end() || twice ? "add" : "set", file,
+            LOCO_TRY(session.order(fmt::format("{} map {} {} {}",
+                                               it == known.end() || twice ? "add" : "set", file,
                                                escaped(key), escaped(value))));
             known[key] = value;
         }
@@ -294,7 +305,8 @@ Result<> HaproxyGateway::settle_maps(RuntimeSession& session) {
                 ++it;
                 continue;
             }
-            LOCO_TRY(session.order(fmt::format("del map {} {}", file, escaped(it->first)), {"Key not found"}));
+            LOCO_TRY(session.order(fmt::format("del map {} {}", file, escaped(it->first)),
+                                   {"Key not found"}));
             it = known.erase(it);
         }
         return {};
@@ -303,7 +315,8 @@ Result<> HaproxyGateway::settle_maps(RuntimeSession& session) {
     return settle_map(files_.routes_map().string(), known_routes_, files_.routes());
 }
 
-Result<> HaproxyGateway::bring_up(RuntimeSession& session, const Slot& slot, const Servers& actual) {
+Result<> HaproxyGateway::bring_up(RuntimeSession& session, const Slot& slot,
+                                  const Servers& actual) {
     if (!slot.used) return {};
     const auto bring = [&](const Endpoint& endpoint) -> Result<> {
         const auto server = server_path(slot, endpoint.instance.str());
@@ -311,9 +324,10 @@ Result<> HaproxyGateway::bring_up(RuntimeSession& session, const Slot& slot, con
         if (it == actual.end()) {
             // One that drains and is not there has nothing in flight.
             if (endpoint.draining) return {};
-            LOCO_TRY(session.order(fmt::format("add server {} {}:{} {}", server, endpoint.address, endpoint.port,
-                                               haproxy::server_options(slot.route.protocol)),
-                                   {"New server registered"}));
+            LOCO_TRY(session.order(
+                fmt::format("add server {} {}:{} {}", server, endpoint.address, endpoint.port,
+                            haproxy::server_options(slot.route.protocol)),
+                {"New server registered"}));
             return session.order("enable server " + server);
         }
         const bool moved = it->address != endpoint.address || it->port != endpoint.port;
@@ -321,7 +335,8 @@ Result<> HaproxyGateway::bring_up(RuntimeSession& session, const Slot& slot, con
             // Maintenance closes the idle connections to the former address.
             LOCO_TRY(set_state(session, server, "maint"));
             LOCO_TRY(session.order(
-                fmt::format("set server {} addr {} port {}", server, endpoint.address, endpoint.port),
+                fmt::format("set server {} addr {} port {}", server, endpoint.address,
+                            endpoint.port),
                 {"IP changed", "port changed", "no need to change", "nothing changed"}));
         }
         const bool active = !it->draining && !it->maintenance;
@@ -346,13 +361,16 @@ Result<> HaproxyGateway::cut_off(RuntimeSession& session, const Slot& slot, cons
         if (endpoint_of(slot, held.name) != nullptr) continue;
         const auto server = server_path(slot, held.name);
         // It may have gone in an earlier pass.
-        LOCO_TRY(session.order(fmt::format("set server {} state maint", server), {"No such server"}));
+        LOCO_TRY(
+            session.order(fmt::format("set server {} state maint", server), {"No such server"}));
         LOCO_TRY(session.order("shutdown sessions server " + server, {"No such server"}));
         LOCO_ASSIGN(const auto deleted, session.ask("del server " + server));
-        all_gone = all_gone && (deleted.starts_with("Server deleted") || deleted.starts_with("No such server"));
+        all_gone = all_gone &&
+                   (deleted.starts_with("Server deleted") || deleted.starts_with("No such server"));
         LOCO_ASSIGN(const auto workers, old_workers());
         for (const int pid : workers) {
-            LOCO_TRY(haproxy::ask_once(master_socket_, fmt::format("@!{} shutdown sessions server {}", pid, server)));
+            LOCO_TRY(haproxy::ask_once(
+                master_socket_, fmt::format("@!{} shutdown sessions server {}", pid, server)));
         }
     }
     if (all_gone) {
@@ -373,7 +391,8 @@ Result<std::vector<int>> HaproxyGateway::old_workers() {
 
 Result<std::map<InstanceId, int>> HaproxyGateway::connections(const AppId& app) {
     const std::lock_guard lock(mutex_);
-    const bool leftover = std::ranges::any_of(leftovers_, [&](int n) { return files_.at(n).app == app; });
+    const bool leftover =
+        std::ranges::any_of(leftovers_, [&](int n) { return files_.at(n).app == app; });
     if (!settled_ || leftover) LOCO_TRY(noted(settle(app)));
 
     auto asked = [&]() -> Result<std::map<InstanceId, int>> {
@@ -387,8 +406,10 @@ Result<std::map<InstanceId, int>> HaproxyGateway::connections(const AppId& app) 
                 result[InstanceId(row.at("svname"))] += static_cast<int>(number(row, "scur"));
             }
             for (const int pid : workers) {
-                LOCO_ASSIGN(const auto old, haproxy::ask_once(master_socket_,
-                                                              fmt::format("@!{} {}", pid, servers_of(slot.number))));
+                LOCO_ASSIGN(
+                    const auto old,
+                    haproxy::ask_once(master_socket_,
+                                      fmt::format("@!{} {}", pid, servers_of(slot.number))));
                 for (const auto& row : haproxy::parse_csv(old, kServerColumns)) {
                     const auto it = row.find("svname");
                     const auto count = static_cast<int>(number(row, "scur"));

@@ -25,8 +25,8 @@ class HaproxyGateway final : public Gateway {
   public:
     // Reads the files that haproxy::prepare() made in options.data_dir; HAProxy need not run yet. `grow_by` slots are
     // added when there is none left.
-    [[nodiscard]] static Result<std::unique_ptr<HaproxyGateway>> open(const haproxy::Options& options,
-                                                                      int grow_by = 256);
+    [[nodiscard]] static Result<std::unique_ptr<HaproxyGateway>> open(
+        const haproxy::Options& options, int grow_by = 256);
 
     [[nodiscard]] Result<> apply(const AppRoutes& routes) override;
     [[nodiscard]] Result<> remove(const AppId& app) override;
@@ -51,10 +51,13 @@ class HaproxyGateway final : public Gateway {
     [[nodiscard]] Result<> settle_app(haproxy::RuntimeSession& session, const AppId& app);
     [[nodiscard]] Result<haproxy::RuntimeSession> session_with_all_slots();
     [[nodiscard]] Result<> settle_all();
-    [[nodiscard]] Result<> settle_slots(haproxy::RuntimeSession& session, const std::map<int, Servers>& actual);
+    [[nodiscard]] Result<> settle_slots(haproxy::RuntimeSession& session,
+                                        const std::map<int, Servers>& actual);
     [[nodiscard]] Result<> settle_maps(haproxy::RuntimeSession& session);
-    [[nodiscard]] Result<> bring_up(haproxy::RuntimeSession& session, const haproxy::Slot& slot, const Servers& actual);
-    [[nodiscard]] Result<> cut_off(haproxy::RuntimeSession& session, const haproxy::Slot& slot, const Servers& actual);
+    [[nodiscard]] Result<> bring_up(haproxy::RuntimeSession& session, const haproxy::Slot& slot,
+                                    const Servers& actual);
+    [[nodiscard]] Result<> cut_off(haproxy::RuntimeSession& session, const haproxy::Slot& slot,
+                                   const Servers& actual);
     [[nodiscard]] Result<> reload();
     [[nodiscard]] Result<std::vector<int>> old_workers();
     // Notes that what HAProxy has is not known any more.
@@ -66,10 +69,10 @@ class HaproxyGateway final : public Gateway {
     std::filesystem::path master_socket_;
     int grow_by_;
     haproxy::SlotFiles files_;
-    bool settled_ = false;      // HAProxy has what the files say, but for slots in leftovers_
-    std::set<int> leftovers_;   // slots with servers that could not be deleted yet
-    std::set<int> fresh_;       // slots that were given to a port and are routed nowhere yet
-    std::map<std::string, std::string> known_routes_;    // what HAProxy's maps say, when settled_
+    bool settled_ = false;     // HAProxy has what the files say, but for slots in leftovers_
+    std::set<int> leftovers_;  // slots with servers that could not be deleted yet
+    std::set<int> fresh_;      // slots that were given to a port and are routed nowhere yet
+    std::map<std::string, std::string> known_routes_;  // what HAProxy's maps say, when settled_
     std::map<std::string, std::string> known_starting_;
     bool old_workers_possible_ = true;
     std::atomic<std::uint64_t> reloads_ = 0;

@@ -21,11 +21,14 @@ struct Page {
 
 constexpr std::array kPages{
     Page{"unknown", 404, "unknown_host", "Nothing is deployed here",
-         "No app answers at this address.", "Check the address, or see your apps with: loco apps", 0},
+         "No app answers at this address.", "Check the address, or see your apps with: loco apps",
+         0},
     Page{"starting", 503, "app_starting", "This app is starting",
-         "It will answer in a moment; this page looks again by itself.", "Follow it with: loco logs -f", 2},
+         "It will answer in a moment; this page looks again by itself.",
+         "Follow it with: loco logs -f", 2},
     Page{"down", 503, "app_down", "This app is not running",
-         "Nothing of it can take a request at the moment.", "Its owner sees why with: loco status", 10},
+         "Nothing of it can take a request at the moment.", "Its owner sees why with: loco status",
+         10},
     Page{"refused", 503, "app_unreachable", "This app does not answer",
          "It is there, but took no connection. It may be starting again.",
          "Its owner sees why with: loco status", 5},
@@ -44,18 +47,26 @@ constexpr std::array kPages{
 constexpr std::string_view kHtml =
     "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
     "content=\"width=device-width,initial-scale=1\">{refresh}<title>{title}</title><style>"
-    ":root{{color-scheme:light dark;--bg:#fbfbf9;--fg:#1c1d1f;--dim:#61646b;--line:#e4e4df;--mark:#2f6f4f}}"
-    "@media(prefers-color-scheme:dark){{:root{{--bg:#151618;--fg:#ededea;--dim:#9a9da4;--line:#2c2e32;--mark:#7fc8a0}}}}"
-    "body{{margin:0;min-height:100vh;display:grid;place-items:center;background:var(--bg);color:var(--fg);"
+    ":root{{color-scheme:light "
+    "dark;--bg:#fbfbf9;--fg:#1c1d1f;--dim:#61646b;--line:#e4e4df;--mark:#2f6f4f}}"
+    "@media(prefers-color-scheme:dark){{:root{{--bg:#151618;--fg:#ededea;--dim:#9a9da4;--line:#"
+    "2c2e32;--mark:#7fc8a0}}}}"
+    "body{{margin:0;min-height:100vh;display:grid;place-items:center;background:var(--bg);color:"
+    "var(--fg);"
     "font:16px/1.55 system-ui,-apple-system,Segoe UI,Roboto,sans-serif}}"
-    "main{{max-width:34rem;padding:2rem}}h1{{font-size:1.6rem;line-height:1.25;margin:.4rem 0 .8rem;font-weight:600}}"
-    "p{{margin:.4rem 0}}.s{{color:var(--mark);font:600 .85rem ui-monospace,monospace;letter-spacing:.04em}}"
-    ".h{{color:var(--dim);margin-top:1.2rem;padding-top:1rem;border-top:1px solid var(--line);font-size:.92rem}}"
-    "</style></head><body><main><p class=\"s\">{status}</p><h1>{title}</h1><p>{text}</p><p class=\"h\">{hint}</p>"
+    "main{{max-width:34rem;padding:2rem}}h1{{font-size:1.6rem;line-height:1.25;margin:.4rem 0 "
+    ".8rem;font-weight:600}}"
+    "p{{margin:.4rem 0}}.s{{color:var(--mark);font:600 .85rem "
+    "ui-monospace,monospace;letter-spacing:.04em}}"
+    ".h{{color:var(--dim);margin-top:1.2rem;padding-top:1rem;border-top:1px solid "
+    "var(--line);font-size:.92rem}}"
+    "</style></head><body><main><p class=\"s\">{status}</p><h1>{title}</h1><p>{text}</p><p "
+    "class=\"h\">{hint}</p>"
     "</main></body></html>";
 
 constexpr std::string_view kJson =
-    "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{status},\"detail\":\"{text}\",\"code\":\"{code}\","
+    "{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{status},\"detail\":\"{text}\","
+    "\"code\":\"{code}\","
     "\"hint\":\"{hint}\",\"next_steps\":[]}}";
 
 }  // namespace
@@ -63,13 +74,15 @@ constexpr std::string_view kJson =
 std::string render_pages() {
     std::string text;
     for (const auto& page : kPages) {
-        const auto refresh = page.refresh_seconds == 0
-                                 ? std::string()
-                                 : fmt::format("<meta http-equiv=\"refresh\" content=\"{}\">", page.refresh_seconds);
+        const auto refresh =
+            page.refresh_seconds == 0
+                ? std::string()
+                : fmt::format("<meta http-equiv=\"refresh\" content=\"{}\">", page.refresh_seconds);
         const auto fill = [&](std::string_view form) {
-            return fmt::format(fmt::runtime(form), fmt::arg("refresh", refresh), fmt::arg("title", page.title),
-                               fmt::arg("text", page.text), fmt::arg("hint", page.hint),
-                               fmt::arg("status", page.status), fmt::arg("code", page.code));
+            return fmt::format(fmt::runtime(form), fmt::arg("refresh", refresh),
+                               fmt::arg("title", page.title), fmt::arg("text", page.text),
+                               fmt::arg("hint", page.hint), fmt::arg("status", page.status),
+                               fmt::arg("code", page.code));
         };
         text += fmt::format("html-{} {}\n", page.name, fill(kHtml));
         text += fmt::format("json-{} {}\n", page.name, fill(kJson));

@@ -19,14 +19,16 @@ constexpr std::size_t kMaxAnswer = 64U << 20;
 constexpr std::string_view kPrompt = "\n> ";
 
 std::unexpected<Error> unavailable(const std::string& name, std::string_view why) {
-    return fail(ErrorKind::unavailable, "the gateway (HAProxy) does not answer on " + name + ": " + std::string(why),
+    return fail(ErrorKind::unavailable,
+                "the gateway (HAProxy) does not answer on " + name + ": " + std::string(why),
                 "it is started by `loco up`; see its log", "gateway_unavailable");
 }
 
 // Waits for the event; false when the deadline passed.
 bool wait_for(int fd, short events, Clock::time_point deadline) {
     while (true) {
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
+        const auto left =
+            std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
         if (left <= 0) return false;
         pollfd poll{fd, events, 0};
         const int ready = ::poll(&poll, 1, static_cast<int>(left));
@@ -57,7 +59,8 @@ Result<int> connect_to(const std::filesystem::path& socket, std::chrono::millise
     return fd;
 }
 
-Result<> send_all(int fd, std::string_view text, Clock::time_point deadline, const std::string& name) {
+Result<> send_all(int fd, std::string_view text, Clock::time_point deadline,
+                  const std::string& name) {
     while (!text.empty()) {
         const auto n = ::send(fd, text.data(), text.size(), MSG_NOSIGNAL);
         if (n > 0) {
@@ -72,14 +75,16 @@ Result<> send_all(int fd, std::string_view text, Clock::time_point deadline, con
 }
 
 // Up to the prompt, or with until_end up to the connection's end.
-Result<std::string> receive(int fd, bool until_end, Clock::time_point deadline, const std::string& name) {
+Result<std::string> receive(int fd, bool until_end, Clock::time_point deadline,
+                            const std::string& name) {
     std::string text;
     char buffer[65536];
     while (until_end || !text.ends_with(kPrompt)) {
         const auto n = ::recv(fd, buffer, sizeof buffer, 0);
         if (n > 0) {
             text.append(buffer, static_cast<std::size_t>(n));
-            if (text.size() > kMaxAnswer) return fail(ErrorKind::too_large, "HAProxy's answer is larger than 64 MiB");
+            if (text.size() > kMaxAnswer)
+                return fail(ErrorKind::too_large, "HAProxy's answer is larger than 64 MiB");
         } else if (n == 0) {
             if (until_end) return text;
             return unavailable(name, "it closed the connection");
@@ -118,7 +123,8 @@ int number_of(std::string_view text) {
 
 }  // namespace
 
-Result<RuntimeSession> RuntimeSession::open(const std::filesystem::path& socket, std::chrono::milliseconds timeout) {
+Result<RuntimeSession> RuntimeSession::open(const std::filesystem::path& socket,
+                                            std::chrono::milliseconds timeout) {
     LOCO_ASSIGN(const int fd, connect_to(socket, timeout));
     RuntimeSession session(fd, timeout, socket.string());
     LOCO_TRY(session.ask("prompt"));
@@ -138,10 +144,13 @@ Result<std::string> RuntimeSession::ask(std::string_view command) {
     return receive(fd_, /*until_end=*/false, deadline, name_);
 }
 
-Result<> RuntimeSession::order(std::string_view command, std::initializer_list<std::string_view> expected) {
+Result<> RuntimeSession::order(std::string_view command,
+                               std::initializer_list<std::string_view> expected) {
     LOCO_ASSIGN(auto answer, ask(command));
     while (!answer.empty() && (answer.back() == '\n' || answer.back() == ' ')) answer.pop_back();
-    if (answer.empty() || std::ranges::any_of(expected, [&](auto e) { return answer.starts_with(e); })) return {};
+    if (answer.empty() ||
+        std::ranges::any_of(expected, [&](auto e) { return answer.starts_with(e); }))
+        return {};
     return fail(Error{.kind = ErrorKind::internal,
                       .message = "HAProxy refused an order: " + answer.substr(0, 300),
                       .context = {{"order", std::string(command.substr(0, 300))}}});
@@ -150,8 +159,15 @@ Result<> RuntimeSession::order(std::string_view command, std::initializer_list<s
 Result<std::string> ask_once(const std::filesystem::path& socket, std::string_view command,
                              std::chrono::milliseconds timeout) {
     const auto deadline = Clock::now() + timeout;
-    LOCO_ASSIGN(const int fd, connect_to(socket, timeout));
+    auto connected = connect_to(socket, timeout);
+    // While a reload replaces the master, its socket refuses for a moment.
+    while (!connected && Clock::now() < deadline && std::filesystem::exists(socket)) {
+        ::poll(nullptr, 0, 5);
+        connected = connect_to(socket, timeout);
+    }
+    LOCO_ASSIGN(const int fd, std::move(connected));
     auto sent = send_all(fd, std::string(command) + "\n", deadline, socket.string());
+    ::shutdown(fd, SHUT_WR);  // else it waits for the next command
     auto answer = sent ? receive(fd, /*until_end=*/true, deadline, socket.string())
                        : Result<std::string>(std::unexpected(std::move(sent.error())));
     ::close(fd);
@@ -161,8 +177,8 @@ Result<std::string> ask_once(const std::filesystem::path& socket, std::string_vi
 std::string escaped(std::string_view argument) {
     std::string text;
     for (const char c : argument) {
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                           std::string_view("._-/:|").contains(c);
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                           (c >= '0' && c <= '9') || std::string_view("._-/:|").contains(c);
         if (!plain) text += '\\';
         text += c;
     }
@@ -193,7 +209,8 @@ std::vector<Row> parse_csv(std::string_view text, const std::vector<std::string_
 
 Result<std::vector<ServerState>> parse_servers(std::string_view text) {
     if (next_line(text) != "1") {
-        return fail(ErrorKind::internal, "HAProxy's `show servers state` has another version than Loco knows");
+        return fail(ErrorKind::internal,
+                    "HAProxy's `show servers state` has another version than Loco knows");
     }
     constexpr int kMaintenance = 0x01 | 0x02 | 0x04;  // forced, inherited, by configuration
     constexpr int kDrain = 0x08 | 0x10;
@@ -202,7 +219,8 @@ Result<std::vector<ServerState>> parse_servers(std::string_view text) {
         const auto line = next_line(text);
         if (line.empty() || line.starts_with('#')) continue;
         const auto fields = split(line, ' ');
-        if (fields.size() < 19) return fail(ErrorKind::internal, "HAProxy's `show servers state` is cut short");
+        if (fields.size() < 19)
+            return fail(ErrorKind::internal, "HAProxy's `show servers state` is cut short");
         const int admin = number_of(fields[6]);
         servers.push_back({.backend = std::string(fields[1]),
                            .name = std::string(fields[3]),

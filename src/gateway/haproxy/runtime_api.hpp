@@ -16,8 +16,9 @@ namespace loco::gateway::haproxy {
 class RuntimeSession {
   public:
     // unavailable when nothing answers there.
-    [[nodiscard]] static Result<RuntimeSession> open(const std::filesystem::path& socket,
-                                                     std::chrono::milliseconds timeout = std::chrono::seconds(5));
+    [[nodiscard]] static Result<RuntimeSession> open(
+        const std::filesystem::path& socket,
+        std::chrono::milliseconds timeout = std::chrono::seconds(5));
     RuntimeSession(RuntimeSession&& other) noexcept;
     RuntimeSession& operator=(RuntimeSession&&) = delete;
     ~RuntimeSession();
@@ -25,7 +26,8 @@ class RuntimeSession {
     // What it answers to one command, without the prompt; too_large beyond 64 MiB.
     [[nodiscard]] Result<std::string> ask(std::string_view command);
     // ask(), where anything but one of `expected` (a prefix each; empty answers are always good) is an error.
-    [[nodiscard]] Result<> order(std::string_view command, std::initializer_list<std::string_view> expected = {});
+    [[nodiscard]] Result<> order(std::string_view command,
+                                 std::initializer_list<std::string_view> expected = {});
 
   private:
     RuntimeSession(int fd, std::chrono::milliseconds timeout, std::string name)
@@ -36,15 +38,17 @@ class RuntimeSession {
 };
 
 // The master's socket knows no prompt over several commands of a worker: one command, one connection.
-[[nodiscard]] Result<std::string> ask_once(const std::filesystem::path& socket, std::string_view command,
-                                           std::chrono::milliseconds timeout = std::chrono::seconds(5));
+[[nodiscard]] Result<std::string> ask_once(
+    const std::filesystem::path& socket, std::string_view command,
+    std::chrono::milliseconds timeout = std::chrono::seconds(5));
 
 // An argument as the command line of HAProxy takes it: what is special there gets a backslash.
 [[nodiscard]] std::string escaped(std::string_view argument);
 
 // `show stat` as rows: column's name → value.
 using Row = std::map<std::string, std::string, std::less<>>;
-[[nodiscard]] std::vector<Row> parse_csv(std::string_view text, const std::vector<std::string_view>& columns);
+[[nodiscard]] std::vector<Row> parse_csv(std::string_view text,
+                                         const std::vector<std::string_view>& columns);
 
 struct ServerState {
     std::string backend;

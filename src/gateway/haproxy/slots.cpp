@@ -28,8 +28,8 @@ std::string render_map(const std::map<std::string, std::string>& entries) {
 }
 
 std::string render(const Counters& c) {
-    return fmt::format("{} {} {} {} {} {} {}", c.requests, c.status_2xx, c.status_3xx, c.status_4xx, c.status_5xx,
-                       c.bytes_in, c.bytes_out);
+    return fmt::format("{} {} {} {} {} {} {}", c.requests, c.status_2xx, c.status_3xx, c.status_4xx,
+                       c.status_5xx, c.bytes_in, c.bytes_out);
 }
 
 // One "# KEY VALUE…" line; false for what it does not know.
@@ -63,13 +63,14 @@ bool take(Slot& slot, const std::string& key, std::istringstream& words) {
         return ms > 0;
     }
     if (key == "without") {
-        slot.without_endpoint = (words >> word) && word == "starting" ? NoEndpoint::starting : NoEndpoint::down;
+        slot.without_endpoint =
+            (words >> word) && word == "starting" ? NoEndpoint::starting : NoEndpoint::down;
         return word == "starting" || word == "down";
     }
     if (key == "before") {
         auto& c = slot.before;
-        return static_cast<bool>(words >> c.requests >> c.status_2xx >> c.status_3xx >> c.status_4xx >>
-                                 c.status_5xx >> c.bytes_in >> c.bytes_out);
+        return static_cast<bool>(words >> c.requests >> c.status_2xx >> c.status_3xx >>
+                                 c.status_4xx >> c.status_5xx >> c.bytes_in >> c.bytes_out);
     }
     if (key == "endpoint") {
         Endpoint endpoint;
@@ -85,15 +86,15 @@ bool take(Slot& slot, const std::string& key, std::istringstream& words) {
 
 }  // namespace
 
-std::string backend_name(int number) {
-    return fmt::format("s{:04}", number);
-}
+std::string backend_name(int number) { return fmt::format("s{:04}", number); }
 
 std::optional<int> slot_number(std::string_view backend) {
     int number = 0;
     if (backend.size() != 5 || backend.front() != 's') return std::nullopt;
-    const auto [end, error] = std::from_chars(backend.data() + 1, backend.data() + backend.size(), number);
-    if (error != std::errc() || end != backend.data() + backend.size() || number < 1) return std::nullopt;
+    const auto [end, error] =
+        std::from_chars(backend.data() + 1, backend.data() + backend.size(), number);
+    if (error != std::errc() || end != backend.data() + backend.size() || number < 1)
+        return std::nullopt;
     return number;
 }
 
@@ -109,10 +110,12 @@ std::string render(const Slot& slot) {
     if (!slot.app.empty()) text += fmt::format("# app {}\n", slot.app.str());
     if (slot.used) {
         const auto& route = slot.route;
-        text += fmt::format("# port {}\n# hosts {}\n# path {}\n# strip {}\n# protocol {}\n# idle_ms {}\n# without {}\n",
-                            route.name, fmt::join(slot.hosts, " "), route.path, route.strip_path ? 1 : 0,
-                            route.protocol == Protocol::h2c ? "h2c" : "http", route.idle_timeout.count(),
-                            slot.without_endpoint == NoEndpoint::starting ? "starting" : "down");
+        text += fmt::format(
+            "# port {}\n# hosts {}\n# path {}\n# strip {}\n# protocol {}\n# idle_ms {}\n# without "
+            "{}\n",
+            route.name, fmt::join(slot.hosts, " "), route.path, route.strip_path ? 1 : 0,
+            route.protocol == Protocol::h2c ? "h2c" : "http", route.idle_timeout.count(),
+            slot.without_endpoint == NoEndpoint::starting ? "starting" : "down");
         if (slot.before != Counters{}) text += fmt::format("# before {}\n", render(slot.before));
         for (const auto& e : route.endpoints) {
             text += fmt::format("# endpoint {} {} {} {}\n", e.instance.str(), e.address, e.port,
@@ -140,7 +143,8 @@ Result<Slot> parse_slot(std::string_view text) {
         std::istringstream words(line.substr(2));
         std::string key;
         words >> key;
-        if (!take(slot, key, words)) return fail(ErrorKind::internal, "it has a line that is not Loco's: " + line);
+        if (!take(slot, key, words))
+            return fail(ErrorKind::internal, "it has a line that is not Loco's: " + line);
     }
     if (slot.number < 1) return fail(ErrorKind::internal, "it names no slot");
     return slot;
@@ -167,7 +171,8 @@ Result<SlotFiles> SlotFiles::open(std::filesystem::path data_dir) {
         if (!text) return fail(text.error());
         auto slot = parse_slot(*text);
         if (!slot) return fail(std::move(slot.error()).while_("read " + path.string()));
-        if (slot->number != number) return fail(ErrorKind::internal, path.string() + " is another slot's");
+        if (slot->number != number)
+            return fail(ErrorKind::internal, path.string() + " is another slot's");
         files.index(*slot);
         files.slots_.push_back(std::move(*slot));
     }
@@ -179,7 +184,8 @@ Result<> SlotFiles::put(const Slot& slot) {
     if (held == slot) return {};
     const auto path = data_dir_ / "slots" / (backend_name(slot.number) + ".cfg");
     LOCO_TRY(os::write_file_atomically(path, render(slot)));
-    if (routes_of(held) != routes_of(slot) || held.without_endpoint != slot.without_endpoint || held.used != slot.used) {
+    if (routes_of(held) != routes_of(slot) || held.without_endpoint != slot.without_endpoint ||
+        held.used != slot.used) {
         unindex(held);
         index(slot);
     }

@@ -17,8 +17,8 @@ namespace loco::gateway::haproxy {
 
 // HAProxy counts per backend, not per app: what a slot's former owners had is taken off.
 struct Counters {
-    std::uint64_t requests = 0, status_2xx = 0, status_3xx = 0, status_4xx = 0, status_5xx = 0, bytes_in = 0,
-                  bytes_out = 0;
+    std::uint64_t requests = 0, status_2xx = 0, status_3xx = 0, status_4xx = 0, status_5xx = 0,
+                  bytes_in = 0, bytes_out = 0;
     bool operator==(const Counters&) const = default;
 };
 
@@ -33,7 +33,7 @@ struct Slot {
     bool operator==(const Slot&) const = default;
 };
 
-[[nodiscard]] std::string backend_name(int number);                       // "s0001"
+[[nodiscard]] std::string backend_name(int number);  // "s0001"
 [[nodiscard]] std::optional<int> slot_number(std::string_view backend);
 [[nodiscard]] std::string render(const Slot& slot);
 [[nodiscard]] Result<Slot> parse_slot(std::string_view text);
@@ -48,7 +48,9 @@ class SlotFiles {
     [[nodiscard]] static Result<SlotFiles> open(std::filesystem::path data_dir);
 
     [[nodiscard]] int count() const { return static_cast<int>(slots_.size()); }
-    [[nodiscard]] const Slot& at(int number) const { return slots_.at(static_cast<std::size_t>(number - 1)); }
+    [[nodiscard]] const Slot& at(int number) const {
+        return slots_.at(static_cast<std::size_t>(number - 1));
+    }
     [[nodiscard]] const std::vector<Slot>& all() const { return slots_; }
     // On disk, and only then here. Does nothing when it is the same already.
     [[nodiscard]] Result<> put(const Slot& slot);
