@@ -1,5 +1,6 @@
 // What a loco.toml says once it is read, checked and filled with its defaults (docs/reference/loco-toml.md).
-// Shared by everything that deploys: it is stored with each release as JSON (spec/json.hpp).
+// Shared by everything that deploys: the client sends it as JSON (spec/json.hpp), and the store keeps it with each
+// deployment and release.
 #pragma once
 
 #include <chrono>

@@ -1,11 +1,45 @@
 #include "tests/contract/store/stores.hpp"
 
+#include <cstdlib>
+#include <filesystem>
+
 #include "store/memory/memory_store.hpp"
+#include "store/sqlite/sqlite_store.hpp"
 
 namespace loco::store {
 
+namespace {
+
+// The store, and its folder that goes after it.
+struct InFolder {
+    std::filesystem::path folder;
+    std::unique_ptr<Store> store;
+
+    InFolder() {
+        std::string name = ::testing::TempDir() + "loco-store-XXXXXX";
+        EXPECT_NE(::mkdtemp(name.data()), nullptr);
+        folder = name;
+        auto opened = SqliteStore::open({.folder = folder}, SystemClock());
+        EXPECT_TRUE(opened) << opened.error().message;
+        if (opened) store = *std::move(opened);
+    }
+    ~InFolder() {
+        store.reset();
+        std::filesystem::remove_all(folder);
+    }
+    InFolder(const InFolder&) = delete;
+    InFolder& operator=(const InFolder&) = delete;
+};
+
+std::shared_ptr<Store> make_sqlite() {
+    const auto owner = std::make_shared<InFolder>();
+    return {owner, owner->store.get()};
+}
+
+}  // namespace
+
 std::vector<StoreKind> store_kinds() {
-    return {{"memory", [] { return std::make_shared<MemoryStore>(); }}};
+    return {{"memory", [] { return std::make_shared<MemoryStore>(); }}, {"sqlite", make_sqlite}};
 }
 
 User sample_user(std::string_view name) {

@@ -1,0 +1,26 @@
+// Brings a database to the schema that this binary knows: numbered SQL files (store/schema), each applied once, in order,
+// in one transaction, its checksum recorded.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "base/clock.hpp"
+#include "store/sqlite/database.hpp"
+
+namespace loco::store {
+
+struct Migration {
+    int number;  // from 1, without gaps
+    std::string_view name;
+    std::string_view sql;
+};
+
+// Those that were built in; generated from store/schema.
+[[nodiscard]] std::span<const Migration> migrations();
+
+// Applies what is missing. Changes nothing and gives refused when the database is another program's, was written by a
+// newer Loco (code database_newer), or an applied migration is not the one that is known (code database_foreign).
+[[nodiscard]] Result<> migrate(Database& database, std::span<const Migration> known, Time now);
+
+}  // namespace loco::store
