@@ -81,9 +81,7 @@ struct Client::Impl {
     }
 };
 
-Client::Client() : impl_(std::make_unique<Impl>()) {
-    init_curl_once();
-}
+Client::Client() : impl_(std::make_unique<Impl>()) { init_curl_once(); }
 Client::~Client() = default;
 
 Result<ClientResponse> Client::send(const ClientRequest& request) {

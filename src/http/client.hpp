@@ -17,14 +17,14 @@ namespace loco::http {
 
 struct ClientRequest {
     Method method = Method::get;
-    std::string url;           // "http://host:port/path?query"; with unix_socket the host is only a name
+    std::string url;  // "http://host:port/path?query"; with unix_socket the host is only a name
     std::string unix_socket = {};
     Headers headers = {};
     std::string body = {};
     // Instead of body: called until it gives an empty chunk; sent with Transfer-Encoding: chunked.
     std::function<Result<std::string>()> body_source = {};
     std::chrono::milliseconds connect_timeout{3'000};
-    std::chrono::milliseconds timeout{30'000};  // of the whole exchange; 0: none
+    std::chrono::milliseconds timeout{30'000};   // of the whole exchange; 0: none
     std::size_t max_response_bytes = 16U << 20;  // too_large beyond it; does not bound on_data
     // When set, a 2xx body goes here as it comes and not into ClientResponse::body. False stops the
     // exchange (then the result is an interrupted error). Bodies of other statuses are kept in

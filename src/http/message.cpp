@@ -7,9 +7,7 @@ namespace {
 
 constexpr std::string_view kHex = "0123456789ABCDEF";
 
-char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 bool is_unreserved(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
@@ -50,25 +48,48 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
     return std::ranges::equal(a, b, {}, lower, lower);
 }
 
+bool is_utf8(std::string_view text) {
+    std::size_t i = 0;
+    while (i < text.size()) {
+        const auto lead = static_cast<unsigned char>(text[i++]);
+        if (lead < 0x80) continue;
+        int more = 0;
+        char32_t value = 0;
+        char32_t least = 0;
+        if ((lead & 0xe0U) == 0xc0U) {
+            more = 1, value = lead & 0x1fU, least = 0x80;
+        } else if ((lead & 0xf0U) == 0xe0U) {
+            more = 2, value = lead & 0x0fU, least = 0x800;
+        } else if ((lead & 0xf8U) == 0xf0U) {
+            more = 3, value = lead & 0x07U, least = 0x10000;
+        } else {
+            return false;
+        }
+        for (; more > 0; --more) {
+            if (i == text.size()) return false;
+            const auto next = static_cast<unsigned char>(text[i++]);
+            if ((next & 0xc0U) != 0x80U) return false;
+            value = (value << 6U) | (next & 0x3fU);
+        }
+        if (value < least || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff)) return false;
+    }
+    return true;
+}
+
 std::string_view to_string(Method method) {
     switch (method) {
-        case Method::get:
-            return "GET";
-        case Method::head:
-            return "HEAD";
-        case Method::post:
-            return "POST";
-        case Method::put:
-            return "PUT";
-        case Method::patch:
-            return "PATCH";
-        case Method::delete_:
-            return "DELETE";
+        case Method::get: return "GET";
+        case Method::head: return "HEAD";
+        case Method::post: return "POST";
+        case Method::put: return "PUT";
+        case Method::patch: return "PATCH";
+        case Method::delete_: return "DELETE";
     }
     return "GET";
 }
 
 void Headers::add(std::string name, std::string value) {
+    if (fields_.empty()) fields_.reserve(8);
     fields_.emplace_back(std::move(name), std::move(value));
 }
 
@@ -83,9 +104,7 @@ std::string_view Headers::get(std::string_view name) const {
     return it == fields_.end() ? std::string_view() : std::string_view(it->second);
 }
 
-bool Headers::has(std::string_view name) const {
-    return count(name) > 0;
-}
+bool Headers::has(std::string_view name) const { return count(name) > 0; }
 
 std::size_t Headers::count(std::string_view name) const {
     return static_cast<std::size_t>(std::ranges::count_if(

@@ -18,7 +18,7 @@ enum class Method : unsigned char { get, head, post, put, patch, delete_ };
 class Headers {
   public:
     void add(std::string name, std::string value);
-    void set(std::string name, std::string value);  // replaces all of that name
+    void set(std::string name, std::string value);                    // replaces all of that name
     [[nodiscard]] std::string_view get(std::string_view name) const;  // the first; empty if none
     [[nodiscard]] bool has(std::string_view name) const;
     [[nodiscard]] std::size_t count(std::string_view name) const;
@@ -41,6 +41,9 @@ class Headers {
 // malformed percent-encoding, a target not beginning with "/", "." and ".." segments (encoded ones
 // too), an encoded "/", controls.
 [[nodiscard]] std::optional<std::string> parse_path(std::string_view text);
+
+// Well-formed UTF-8 (RFC 3629): no overlong forms, no surrogates.
+[[nodiscard]] bool is_utf8(std::string_view text);
 
 // No case, ASCII only.
 [[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b);

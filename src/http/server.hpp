@@ -20,12 +20,12 @@ namespace loco::http {
 
 struct Request {
     Method method = Method::get;
-    std::string target;                        // as received: path and query
-    std::string path;                          // decoded, without query; no "." or ".." segments, no NUL
+    std::string target;  // as received: path and query
+    std::string path;    // decoded, without query; no "." or ".." segments, no NUL
     std::map<std::string, std::string> query;  // decoded; the first of a name counts
     Headers headers;
     std::string body;
-    std::string peer;                          // "127.0.0.1:54321"
+    std::string peer;  // "127.0.0.1:54321"
 };
 
 // A body that comes in pieces over time (server-sent events, followed logs). All streams are served by one thread:
@@ -34,7 +34,7 @@ class BodyStream {
   public:
     virtual ~BodyStream() = default;
     struct Chunk {
-        std::string data;   // empty with ended = false: nothing now, wait for the waker
+        std::string data = {};  // empty with ended = false: nothing now, wait for the waker
         bool ended = false;
     };
     // Called on the stream thread whenever the last chunk was taken or the waker was called. At most about 64 KiB.
@@ -55,15 +55,24 @@ struct Response {
 struct ServerOptions {
     std::string address = "127.0.0.1";
     std::uint16_t port = 0;  // 0: any free one, see Server::port()
-    std::size_t handler_threads = 4;
-    std::size_t max_queued = 256;            // requests waiting for a thread; beyond it 503 with Retry-After
+    std::size_t handler_threads =
+        4;  // handlers at once; a GET may run in the network loop, see crew.hpp
+    std::size_t max_queued = 256;  // requests waiting for a thread; beyond it 503 with Retry-After
     std::size_t max_connections = 4096;
     std::size_t max_header_bytes = 16U << 10;
-    std::size_t max_body_bytes = 4U << 20;   // 413 beyond it
-    std::chrono::milliseconds header_timeout{10'000};  // first byte of a request to the end of its headers
+    std::size_t max_body_bytes = 4U << 20;  // 413 beyond it
+    std::chrono::milliseconds header_timeout{
+        10'000};  // first byte of a request to the end of its headers
     std::chrono::milliseconds body_timeout{30'000};
-    std::chrono::milliseconds write_timeout{30'000};   // an answer that is not taken for so long
-    std::chrono::milliseconds idle_timeout{75'000};    // keep-alive
+    std::chrono::milliseconds write_timeout{30'000};  // an answer that is not taken for so long
+    std::chrono::milliseconds idle_timeout{75'000};   // keep-alive
+    std::chrono::milliseconds stream_keep_alive{
+        15'000};                                 // between BodyStream::keep_alive() in silence
+    std::size_t max_buffered_bytes = 64U << 20;  // of all request bodies at once; beyond it 503
+    // Makes the answers that the server gives by itself (400, 408, 413, 431, 503, …), so that they look like those
+    // of the handler. Called in the network loop: must not block. Unset: problem+json with status, title, detail, code.
+    std::function<Response(int status, std::string_view code, std::string_view detail)> on_refusal =
+        {};
 };
 
 class Server {
@@ -71,7 +80,8 @@ class Server {
     using Handler = std::function<Response(Request&&)>;  // may throw nothing
 
     // Binds and serves until stop(). unavailable with the address when it is taken.
-    [[nodiscard]] static Result<std::unique_ptr<Server>> start(const ServerOptions& options, Handler handler);
+    [[nodiscard]] static Result<std::unique_ptr<Server>> start(const ServerOptions& options,
+                                                               Handler handler);
     ~Server();
 
     [[nodiscard]] std::uint16_t port() const;
