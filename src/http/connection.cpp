@@ -14,7 +14,7 @@ namespace loco::http {
 namespace {
 
 constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
-constexpr std::size_t kFirstRead = 4U << 10;
+constexpr std::size_t kFirstRead = 2U << 10;
 constexpr std::size_t kBodyRead = 16U << 10;
 constexpr std::size_t kCopyBodyBelow = 16U << 10;
 constexpr std::chrono::milliseconds kLinger{2'000};

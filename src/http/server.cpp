@@ -26,7 +26,7 @@ constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
 constexpr milliseconds kAcceptPause{100};
 constexpr std::chrono::seconds kComplainEvery{10};
 constexpr milliseconds kSweepAtLeast{20};
-constexpr milliseconds kSweepAtMost{250};
+constexpr milliseconds kSweepAtMost{1'000};
 
 std::string name_of(const tcp::endpoint& endpoint) {
     const auto address = endpoint.address().to_string();

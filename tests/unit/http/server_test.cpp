@@ -403,6 +403,9 @@ TEST(Server, refuses_a_connection_when_all_are_busy) {
 }
 
 TEST(Server, gives_up_an_idle_connection_when_descriptors_run_out) {
+#if __has_feature(undefined_behavior_sanitizer)
+    GTEST_SKIP() << "the sanitizer opens a pipe to look at memory, and takes its failure for a bad pointer";
+#endif
     const auto server = serve();
     RawConnection idle(connect_to(server->port()));
     ASSERT_TRUE(eventually([&] { return server->stats().connections_open == 1; }));
