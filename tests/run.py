@@ -12,6 +12,8 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from support import engine as engines
+
 REPO = Path(__file__).resolve().parent.parent
 # Bounds for one part, so that a hang is a failure that names itself.
 PART_TIMEOUT_S = 3600
@@ -71,6 +73,23 @@ def read_junit(path: Path) -> Outcome:
         else:
             outcome.passed += 1
     return outcome
+
+
+engine: engines.Engine | None = None
+
+
+def need_engine() -> None:
+    """One engine for all parts: the one there is, else a daemon of our own until the end. Without any, tests say so."""
+    global engine
+    if engine is None:
+        try:
+            engine = engines.bring_up()
+        except (AssertionError, OSError, subprocess.SubprocessError) as error:
+            print(f"    no container engine: {error}", flush=True)
+            return
+        os.environ["DOCKER_HOST"] = engine.host
+        if engine.own:
+            os.environ["LOCO_TEST_OWN_ENGINE"] = str(engine.own)
 
 
 built: dict[tuple, bool] = {}
@@ -170,6 +189,7 @@ def web() -> Outcome:
     return pytest("web")
 
 
+NEED_ENGINE = {"contract", "functional", "e2e", "asan-ubsan"}
 PARTS = {
     "lint": lint,
     "unit": lambda: gtest("unit", "unit"),
@@ -191,11 +211,21 @@ def main() -> int:
     if unknown := [word for word in words if word not in PARTS]:
         print(f"scripts/test: no part {unknown[0]}; there are: {' '.join(PARTS)}", file=sys.stderr)
         return 2
+    try:
+        return run_parts(words)
+    finally:
+        if engine:
+            engines.take_down(engine)
+
+
+def run_parts(words: list[str]) -> int:
     total = Outcome()
     for part in words or PARTS:
         print(f"==> {part}", flush=True)
         began = time.monotonic()
         try:
+            if part in NEED_ENGINE:
+                need_engine()
             outcome = PARTS[part]()
         except (OSError, subprocess.SubprocessError, ElementTree.ParseError) as error:
             outcome = Outcome(failed=[f"{part}: {error}"])

@@ -147,6 +147,7 @@ Result<Secret<>> Sealer::open_sealed(std::string_view app_id, std::string_view n
                     "unseal_wrong_key");
     }
     const auto text = sealed.substr(header);
+    if (text.empty()) return broken("it is no sealed value");  // and an empty box has no address
     std::vector<unsigned char> box(text.size());
     std::size_t length = 0;
     if (sodium_base642bin(box.data(), box.size(), text.data(), text.size(), nullptr, &length,

@@ -15,7 +15,8 @@ std::string label_with_hash(std::string_view wanted, const AppId& app) {
 
 }  // namespace
 
-std::vector<std::string> host_candidates(const App& app, const Team& team, std::string_view base_domain) {
+std::vector<std::string> host_candidates(const App& app, const Team& team,
+                                         std::string_view base_domain) {
     const std::string wanted = team.number == 0 ? app.name : app.name + "-" + team.slug;
     const std::string suffix = "." + std::string(base_domain);
     std::vector<std::string> candidates;

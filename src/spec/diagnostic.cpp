@@ -15,30 +15,40 @@ struct Style {
 constexpr Style kPlain{"", "", "", "", ""};
 constexpr Style kColor{"\x1b[1m", "\x1b[1;31m", "\x1b[1;34m", "\x1b[1;32m", "\x1b[0m"};
 
-// The line's code points, each as its bytes; control characters and broken UTF-8 as U+FFFD, a tab as a space.
+// Bytes of the code point that starts there; 0 if it is broken.
+std::size_t code_point_length(std::string_view text) {
+    const auto byte = static_cast<unsigned char>(text[0]);
+    const std::size_t length = byte < 0x80                   ? 1
+                               : byte >= 0xc2 && byte < 0xe0 ? 2
+                               : byte >= 0xe0 && byte < 0xf0 ? 3
+                               : byte >= 0xf0 && byte < 0xf5 ? 4
+                                                             : 0;
+    if (length == 0 || length > text.size()) return 0;
+    const bool continued = std::ranges::all_of(text.substr(1, length - 1), [](char c) {
+        return (static_cast<unsigned char>(c) & 0xc0) == 0x80;
+    });
+    return continued ? length : 0;
+}
+
+// The line's code points, each as its bytes; control characters and broken UTF-8 as U+FFFD, a tab as
+// a space.
 std::vector<std::string> code_points(std::string_view line) {
     std::vector<std::string> points;
-    for (std::size_t i = 0; i < line.size();) {
-        const auto byte = static_cast<unsigned char>(line[i]);
-        std::size_t length = byte < 0x80    ? 1
-                             : byte >= 0xf0 ? 4
-                             : byte >= 0xe0 ? 3
-                             : byte >= 0xc0 ? 2
-                                            : 0;
-        if (length == 0 || i + length > line.size()) {
-            points.emplace_back("\u{FFFD}");
-            ++i;
-            continue;
-        }
+    while (!line.empty()) {
+        const std::size_t length = code_point_length(line);
+        const auto byte = static_cast<unsigned char>(line[0]);
         // C1 controls (U+0080 to U+009F) steer terminals too.
-        const bool control = byte < 0x20 || byte == 0x7f ||
-                             (byte == 0xc2 && static_cast<unsigned char>(line[i + 1]) < 0xa0);
+        const bool control =
+            byte < 0x20 || byte == 0x7f ||
+            (byte == 0xc2 && length == 2 && static_cast<unsigned char>(line[1]) < 0xa0);
         if (byte == '\t') {
             points.emplace_back(" ");
+        } else if (length == 0 || control) {
+            points.emplace_back("\u{FFFD}");
         } else {
-            points.emplace_back(control ? "\u{FFFD}" : std::string(line.substr(i, length)));
+            points.emplace_back(line.substr(0, length));
         }
-        i += length;
+        line.remove_prefix(std::max<std::size_t>(1, length));
     }
     return points;
 }

@@ -78,7 +78,7 @@ constexpr auto kAppFields = std::to_array<Field<AppSpec>>({
     {"build.platform", rule(Kind::platform), at<&AppSpec::build, &BuildSpec::platform>,
      "For example `linux/arm64`. Empty: the server's."},
     {"build.image", rule(Kind::image), at<&AppSpec::build, &BuildSpec::image>,
-     "Deploy this image instead of building one; then no other key of `[build]` may be set."},
+     "Deploy this image instead of building one; then no key that says how to build may be set."},
 
     {"deploy.command", rule(Kind::command), at<&AppSpec::deploy, &DeploySpec::command>,
      "Replaces the image's `CMD`. Empty: the image's."},

@@ -13,8 +13,9 @@ USUAL = "/var/run/docker.sock"
 
 
 class Engine:
-    def __init__(self, host: str, own: Path | None):
+    def __init__(self, host: str, own: Path | None, ends_with_us: bool = False):
         self.host, self.own = host, own   # own: the folder of a daemon that the tests may also kill
+        self.ends_with_us = ends_with_us
 
     def docker(self, *words: str, check: bool = True, stdin: bytes | None = None) -> str:
         done = subprocess.run(["/usr/bin/docker", *words], env=dict(os.environ, DOCKER_HOST=self.host, DOCKER_BUILDKIT="1"),
@@ -55,7 +56,8 @@ def bring_up() -> Engine:
     given = os.environ.get("DOCKER_HOST")
     if given:
         assert answers(given), f"no engine answers at DOCKER_HOST={given}"
-        return Engine(given, None)
+        own = os.environ.get("LOCO_TEST_OWN_ENGINE")   # tests/run.py brought it up for all parts
+        return Engine(given, Path(own) if own else None)
     if os.path.exists(USUAL) and answers(f"unix://{USUAL}"):
         return Engine(f"unix://{USUAL}", None)
     folder = Path(tempfile.mkdtemp(prefix="loco-dockerd-"))
@@ -63,9 +65,9 @@ def bring_up() -> Engine:
     if done.returncode:
         shutil.rmtree(folder, ignore_errors=True)
         raise AssertionError(f"no Docker daemon: {done.stderr}")
-    return Engine(re.search(r"DOCKER_HOST=(\S+)", done.stdout)[1], folder)
+    return Engine(re.search(r"DOCKER_HOST=(\S+)", done.stdout)[1], folder, ends_with_us=True)
 
 
 def take_down(engine: Engine) -> None:
-    if engine.own:
+    if engine.ends_with_us:
         subprocess.run([REPO / "tests/testbed/dockerd", "down", engine.own], check=True, timeout=120)

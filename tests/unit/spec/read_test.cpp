@@ -225,6 +225,13 @@ TEST(Diagnostic, never_shows_a_control_character_of_the_file) {
     EXPECT_EQ(render(d, false).find('\xff'), std::string::npos);
 }
 
+TEST(Diagnostic, broken_utf8_hides_no_control_character) {
+    EXPECT_EQ(printable("\xff\x01\x02\x03"), "\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}");
+    EXPECT_EQ(printable("\xe2\x1b["), "\u{FFFD}\u{FFFD}[");
+    EXPECT_EQ(printable("\xc3"), "\u{FFFD}");
+    EXPECT_EQ(printable("\xc3\xa9\t\xf0\x9f\x9a\x82"), "é 🚂");
+}
+
 TEST(Diagnostic, a_long_line_is_cut_around_what_is_underlined) {
     const std::string text =
         "version = 1\nenv = { A = \"" + std::string(500, 'x') + "\", PORT = \"1\" }\n";

@@ -1,0 +1,264 @@
+#include "reconcile/loop.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "base/log.hpp"
+
+namespace loco::reconcile {
+namespace {
+
+using Steady = std::chrono::steady_clock::time_point;
+
+// A pass that throws is a bug of a port; the loop and the other apps go on.
+PassResult guarded_pass(Reconciler& reconciler, const AppId& app) {
+    try {
+        return reconciler.pass(app);
+    } catch (const std::exception& e) {
+        return {.wake_at = {}, .error = Error{.kind = ErrorKind::internal, .message = std::string("a pass has thrown: ") + e.what()}};
+    } catch (...) {
+        return {.wake_at = {}, .error = Error{.kind = ErrorKind::internal, .message = "a pass has thrown"}};
+    }
+}
+
+}  // namespace
+
+struct Loop::State : std::enable_shared_from_this<Loop::State> {
+    struct Entry {
+        bool queued = false;
+        bool running = false;
+        bool again = false;  // woken while it ran
+        int failures = 0;
+        std::optional<Steady> due;
+    };
+
+    State(const LoopPorts& p, LoopOptions o) : ports(p), options(o) {}
+
+    void wake(const AppId& app) {
+        const std::lock_guard lock(mutex);
+        enqueue(app);
+    }
+
+    void enqueue(const AppId& app) {
+        auto& entry = entries[app];
+        if (entry.running) {
+            entry.again = true;
+        } else if (!entry.queued) {
+            entry.queued = true;
+            queue.push_back(app);
+            changed.notify_one();
+        }
+    }
+
+    void set_due(const AppId& app, Entry& entry, Steady due) {
+        entry.due = due;
+        timers.emplace(due, app);
+    }
+
+    void enqueue_due(Steady now) {
+        while (!timers.empty() && timers.begin()->first <= now) {
+            const auto [due, app] = *timers.begin();
+            timers.erase(timers.begin());
+            const auto found = entries.find(app);
+            // A timer that was replaced by another is passed over.
+            if (found == entries.end() || found->second.due != due) continue;
+            found->second.due.reset();
+            enqueue(app);
+        }
+    }
+
+    void work() {
+        std::unique_lock lock(mutex);
+        while (!stopping) {
+            enqueue_due(std::chrono::steady_clock::now());
+            if (queue.empty() || syncing) {
+                if (timers.empty() || syncing) {
+                    changed.wait(lock);
+                } else {
+                    changed.wait_until(lock, timers.begin()->first);
+                }
+                continue;
+            }
+            const AppId app = queue.front();
+            queue.pop_front();
+            auto& entry = entries[app];
+            entry.queued = false;
+            entry.running = true;
+            entry.due.reset();
+            ++running;
+            lock.unlock();
+            const auto result = guarded_pass(ports.reconciler, app);
+            lock.lock();
+            --running;
+            settle(app, result);
+            changed.notify_all();
+        }
+    }
+
+    void settle(const AppId& app, const PassResult& result) {
+        auto& entry = entries[app];
+        entry.running = false;
+        if (entry.again) {
+            entry.again = false;
+            enqueue(app);
+        }
+        if (result.gone && !entry.queued) {
+            entries.erase(app);
+            return;
+        }
+        const auto now = std::chrono::steady_clock::now();
+        std::optional<Steady> due;
+        if (result.wake_at) due = now + std::max(Duration{0}, *result.wake_at - ports.clock.now());
+        if (result.error) {
+            entry.failures = std::min(entry.failures + 1, 16);
+            log::warning("an app's pass is repeated", {{"app", app.str()}, {"failures", entry.failures},
+                                                       {"error", result.error->message}});
+            const auto retry = now + std::min(options.most_backoff, options.first_backoff * (1 << (entry.failures - 1)));
+            due = due ? std::min(*due, retry) : retry;
+        } else {
+            entry.failures = 0;
+        }
+        if (due && !entry.queued) set_due(app, entry, *due);
+    }
+
+    // The gateway's routes, while no pass runs. Not waited for: what cannot be done now is tried at the next sweep.
+    bool sync_gateway() {
+        {
+            const std::lock_guard lock(mutex);
+            if (running > 0) return false;
+            syncing = true;
+        }
+        const auto synced = ports.reconciler.sync_gateway();
+        if (!synced) log::failure("cannot tell the gateway all routes", synced.error());
+        const std::lock_guard lock(mutex);
+        syncing = false;
+        changed.notify_all();
+        return synced.has_value();
+    }
+
+    bool wake_all() {
+        std::vector<AppId> apps;
+        const auto read = ports.store.read([&](const ReadTx& tx) -> Result<> {
+            LOCO_ASSIGN(apps, tx.all_apps());
+            return {};
+        });
+        if (!read) {
+            log::failure("cannot list the apps", read.error());
+            return false;
+        }
+        for (const auto& app : apps) wake(app);
+        return true;
+    }
+
+    void sweep() {
+        const auto result = ports.reconciler.sweep();
+        if (result.error) log::failure("a sweep did not end", *result.error);
+        for (const auto& app : result.suspicious) wake(app);
+    }
+
+    void maintain() {
+        bool synced = sync_gateway();
+        bool woken = wake_all();
+        std::unique_lock lock(mutex);
+        Duration retry = std::chrono::milliseconds(100);
+        while (!stopping) {
+            // What could not be done at the start is tried again soon, then with the sweeps.
+            const bool behind = !synced || !woken;
+            const auto wait = behind ? std::min(retry, options.sweep_every) : options.sweep_every;
+            sweep_wanted.wait_for(lock, wait, [this] { return stopping || sweep_now; });
+            if (stopping) return;
+            sweep_now = false;
+            lock.unlock();
+            if (!synced) synced = sync_gateway();
+            if (!woken) woken = wake_all();
+            sweep();
+            retry *= 2;
+            lock.lock();
+        }
+    }
+
+    void maintain_guarded() {
+        try {
+            maintain();
+        } catch (const std::exception& e) {
+            log::error("the reconciler's upkeep has ended", {{"error", e.what()}});
+        }
+    }
+
+    LoopPorts ports;
+    LoopOptions options;
+    std::mutex mutex;
+    std::condition_variable changed;       // queue, timers, syncing, stopping
+    std::condition_variable sweep_wanted;
+    std::map<AppId, Entry> entries;
+    std::deque<AppId> queue;
+    std::multimap<Steady, AppId> timers;
+    std::size_t running = 0;
+    bool syncing = true;  // until the first sync was tried
+    bool stopping = false;
+    bool sweep_now = false;
+    std::vector<std::thread> threads;
+};
+
+Loop::Loop(const LoopPorts& ports, LoopOptions options) : state_(std::make_shared<State>(ports, options)) {
+    const std::weak_ptr<State> weak = state_;
+    ports.runtime.on_change([weak](const std::optional<AppId>& app) {
+        const auto state = weak.lock();
+        if (!state) return;
+        if (app) {
+            state->wake(*app);
+            return;
+        }
+        const std::lock_guard lock(state->mutex);
+        state->sweep_now = true;
+        state->sweep_wanted.notify_all();
+    });
+    ports.health.on_change([weak](const AppId& app) {
+        if (const auto state = weak.lock()) state->wake(app);
+    });
+}
+
+Loop::~Loop() { stop(); }
+
+void Loop::start() {
+    state_->threads.emplace_back([state = state_.get()] { state->maintain_guarded(); });
+    for (std::size_t i = 0; i < std::max<std::size_t>(1, state_->options.threads); ++i) {
+        state_->threads.emplace_back([state = state_.get()] { state->work(); });
+    }
+}
+
+void Loop::stop() {
+    {
+        const std::lock_guard lock(state_->mutex);
+        state_->stopping = true;
+        state_->changed.notify_all();
+        state_->sweep_wanted.notify_all();
+    }
+    for (auto& thread : state_->threads) thread.join();
+    state_->threads.clear();
+}
+
+void Loop::wake(const AppId& app) { state_->wake(app); }
+
+std::function<void(std::vector<std::function<void()>>)> parallel_runner(std::size_t most) {
+    return [most](std::vector<std::function<void()>> work) {
+        std::atomic<std::size_t> next{0};
+        const auto take = [&] {
+            for (auto i = next.fetch_add(1); i < work.size(); i = next.fetch_add(1)) work[i]();
+        };
+        std::vector<std::thread> helpers;
+        const auto count = std::min(most, work.size());
+        for (std::size_t i = 1; i < count; ++i) helpers.emplace_back(take);
+        take();
+        for (auto& helper : helpers) helper.join();
+    };
+}
+
+}  // namespace loco::reconcile

@@ -1,0 +1,177 @@
+#include "reconcile/pass.hpp"
+
+#include <algorithm>
+
+#include "base/log.hpp"
+
+namespace loco::reconcile {
+namespace {
+
+// A pass that has not settled by then lets others run first.
+constexpr int kMostRounds = 64;
+
+}  // namespace
+
+PassResult Reconciler::Pass::run() {
+    PassResult result;
+    for (int i = 0; i < kMostRounds; ++i) {
+        const auto more = round(result);
+        if (!more) {
+            if (more.error().kind == ErrorKind::not_found && result.gone) return result;
+            if (more.error().code == kRowsMovedOn) continue;
+            if (!error_) error_ = more.error();
+            break;
+        }
+        if (!*more) {
+            result.error = std::move(error_);
+            return result;
+        }
+    }
+    if (error_) {
+        result.error = std::move(error_);
+    } else {
+        result.wake_at = ports_.clock.now();
+    }
+    return result;
+}
+
+Result<bool> Reconciler::Pass::round(PassResult& result) {
+    if (const auto loaded = load(); !loaded) {
+        result.gone = loaded.error().kind == ErrorKind::not_found;
+        return fail(loaded.error());
+    }
+    observe();
+    auto next = plan(rows_, seen_, ports_.clock.now());
+    result.wake_at = next.wake_at;
+    if (!next.changes.empty()) {
+        LOCO_TRY(write(next.changes));
+        after_write(next.changes);
+        return true;
+    }
+    std::erase_if(next.effects, [&](const Effect& effect) { return contains(failed_, effect); });
+    if (!next.effects.empty()) return run_effects(next.effects);
+    if (memo_.cleanup_due && rows_.open.empty() && !rows_.app.destroying && !error_) {
+        LOCO_TRY(clean_images());
+        memo_.cleanup_due = false;
+        return true;
+    }
+    return false;
+}
+
+Result<> Reconciler::Pass::load() {
+    return ports_.store.read([&](const ReadTx& tx) -> Result<> {
+        LOCO_ASSIGN(rows_, load_rows(tx, app_));
+        return {};
+    });
+}
+
+void Reconciler::Pass::observe() {
+    if (!runtime_fresh_) observe_runtime();
+    if (!gateway_fresh_ && needs_connections(rows_)) observe_gateway();
+    observe_health();
+    observe_tails();
+    seen_.routes_known = memo_.routes_known;
+    seen_.routes = memo_.routes;
+    seen_.terminated = memo_.terminated;
+    seen_.start_errors = memo_.start_errors;
+    seen_.admission_errors = memo_.admission_errors;
+    seen_.forgotten = memo_.forgotten;
+}
+
+void Reconciler::Pass::observe_runtime() {
+    runtime_fresh_ = true;
+    auto containers = ports_.runtime.list(app_);
+    seen_.runtime_known = containers.has_value();
+    if (containers) {
+        seen_.containers = std::move(*containers);
+        return;
+    }
+    seen_.containers.clear();
+    log::failure("cannot list an app's containers", containers.error());
+    if (!error_) error_ = std::move(containers).error();
+}
+
+void Reconciler::Pass::observe_gateway() {
+    gateway_fresh_ = true;
+    auto connections = ports_.gateway.connections(app_);
+    seen_.connections.reset();
+    if (connections) {
+        seen_.connections = std::move(*connections);
+        return;
+    }
+    log::failure("cannot ask the gateway for an app's connections", connections.error());
+    if (!error_) error_ = std::move(connections).error();
+}
+
+// Watches exactly what may be healthy, and takes what the monitor has seen.
+void Reconciler::Pass::observe_health() {
+    std::set<InstanceId> watched;
+    seen_.health.clear();
+    for (const auto& instance : rows_.instances) {
+        const Release* release = rows_.release(instance.release);
+        const bool runs = instance.state == InstanceState::starting || instance.state == InstanceState::healthy;
+        if (!runs || instance.one_shot || release == nullptr || release->spec.ports.empty() ||
+            instance.process != main_process(release->spec)) {
+            continue;
+        }
+        const auto& port = release->spec.ports[0];
+        ports_.health.watch({.instance = instance.id,
+                             .app = instance.app,
+                             .attempt = instance.attempt,
+                             .address = instance.address,
+                             .port = port.port,
+                             .protocol = port.protocol,
+                             .spec = release->spec.health});
+        watched.insert(instance.id);
+        seen_.health[instance.id] = ports_.health.view(instance.id);
+    }
+    for (const auto& id : memo_.watched) {
+        if (!watched.contains(id)) ports_.health.unwatch(id);
+    }
+    memo_.watched = std::move(watched);
+}
+
+// The last words of what an open deployment is waiting for and that has ended, or is out of time.
+void Reconciler::Pass::observe_tails() {
+    if (!seen_.runtime_known) return;
+    for (const auto& instance : rows_.instances) {
+        const auto open = std::ranges::find_if(rows_.open, [&](const Deployment& d) { return d.set == instance.set; });
+        if (open == rows_.open.end() || seen_.tails.contains(instance.id) || instance.state >= InstanceState::draining) {
+            continue;
+        }
+        const bool late = ports_.clock.now() >= open->deadline && instance.state == InstanceState::starting;
+        const bool exited = std::ranges::any_of(seen_.containers, [&](const ObservedContainer& seen) {
+            return seen.instance == instance.id && seen.state == ContainerState::exited;
+        });
+        if (late || exited) seen_.tails[instance.id] = ports_.log_tail(instance);
+    }
+}
+
+Result<> Reconciler::Pass::write(const Changes& changes) {
+    std::set<std::string> avoid;
+    for (const auto& seen : seen_.containers) avoid.insert(seen.address);
+    auto written = ports_.store.write([&](WriteTx& tx) {
+        return write_changes(tx, rows_, changes, avoid, shared_.addresses, ports_.clock, ports_.random);
+    });
+    if (written || changes.new_instances.empty() || written.error().kind != ErrorKind::refused) return written;
+    // There is no address for what should start. A rollout ends by it; instances of the live set wait.
+    log::failure("cannot give an instance an address", written.error());
+    const bool told = seen_.placement_error.has_value();
+    seen_.placement_error = written.error();
+    if (told || rows_.holder() == nullptr) return written;
+    return fail(ErrorKind::conflict, written.error().message, {}, std::string(kRowsMovedOn));
+}
+
+void Reconciler::Pass::after_write(const Changes& changes) {
+    for (const auto& change : changes.deployments) {
+        if (!is_terminal(change.after.state)) continue;
+        memo_.cleanup_due = true;
+        memo_.admission_errors.erase(change.after.id);
+    }
+    for (const auto& gone : changes.gone_instances) {
+        memo_.terminated.erase(gone.id);
+        memo_.start_errors.erase(gone.id);
+    }
+}
+
+}  // namespace loco::reconcile

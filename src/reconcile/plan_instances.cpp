@@ -1,0 +1,290 @@
+// The life of instances: started, healthy, crashed and started again, drained, stopped, gone.
+#include <algorithm>
+
+#include "reconcile/planner.hpp"
+
+namespace loco::reconcile {
+namespace {
+
+constexpr auto kStableAfter = std::chrono::minutes(10);   // then earlier crashes are forgotten
+constexpr auto kPortlessHealthyAfter = std::chrono::seconds(1);
+constexpr auto kDrainPoll = std::chrono::milliseconds(100);
+constexpr auto kSlowDrainPoll = std::chrono::milliseconds(500);
+
+bool is_occupying(const Instance& instance) {
+    using enum InstanceState;
+    return instance.state == pending || instance.state == starting || instance.state == healthy ||
+           instance.state == backoff;
+}
+
+// The runtime has said no for good: trying the same again cannot help.
+bool is_final(const Error& error) {
+    return error.kind == ErrorKind::refused || error.kind == ErrorKind::invalid || error.kind == ErrorKind::not_found;
+}
+
+}  // namespace
+
+void Planner::enter(Instance& instance, InstanceState state) {
+    instance.state = state;
+    instance.state_since = now_;
+}
+
+void Planner::observe_one_shot(Instance& instance) {
+    const auto* seen = container(instance);
+    if (instance.state == InstanceState::pending) {
+        if (const Error* error = start_error(instance); error != nullptr && is_final(*error)) {
+            instance.last_problem = error->message;
+            enter(instance, InstanceState::finished);
+            return;
+        }
+        if (seen != nullptr && seen->state != ContainerState::created) enter(instance, InstanceState::starting);
+    }
+    if (instance.state != InstanceState::starting) return;
+    if (seen != nullptr && seen->state == ContainerState::running) return;
+    const auto end = end_of(instance, seen);
+    instance.exit_code = end.exit_code;
+    instance.oom_killed = end.oom_killed;
+    enter(instance, InstanceState::finished);
+}
+
+void Planner::observe_instances() {
+    if (!seen_.runtime_known) return;
+    for (auto& instance : rows_.instances) {
+        if (instance.one_shot) {
+            observe_one_shot(instance);
+            continue;
+        }
+        const auto* seen = container(instance);
+        const bool running = seen != nullptr && seen->state == ContainerState::running;
+        if (instance.state == InstanceState::pending && seen != nullptr && seen->state != ContainerState::created) {
+            enter(instance, InstanceState::starting);
+        }
+        if (instance.state == InstanceState::starting && running) {
+            bool healthy = false;
+            if (const Release* release = rows_.release(instance.release);
+                release != nullptr && instance.process == main_process(release->spec) && !release->spec.ports.empty()) {
+                const auto view = health(instance);
+                healthy = view.ever_healthy && !view.failing;
+            } else {
+                const Time since = seen->started_at.value_or(instance.state_since) + kPortlessHealthyAfter;
+                healthy = now_ >= since;
+                if (!healthy) wake(since);
+            }
+            if (healthy) {
+                enter(instance, InstanceState::healthy);
+                if (instance.restarts > 0) {
+                    tell(instance, "instance.recovered", instance_name(instance) + " is healthy again");
+                } else {
+                    tell(instance, "instance.healthy", instance_name(instance) + " is healthy");
+                }
+            }
+        }
+    }
+}
+
+// Why an instance that should run does not, if so.
+std::optional<Planner::Death> Planner::death_of(const Instance& instance) {
+    using enum InstanceState;
+    const auto* seen = container(instance);
+    if (instance.state == pending) {
+        const Error* error = start_error(instance);
+        if (error == nullptr || !is_final(*error)) return std::nullopt;
+        auto end = end_of(instance, seen);
+        if (end.runtime_error.empty()) end.runtime_error = error->message;
+        return Death{.end = std::move(end), .problem = {}};
+    }
+    if (seen == nullptr || seen->state != ContainerState::running) {
+        return Death{.end = end_of(instance, seen), .problem = {}};
+    }
+    if (instance.set != rows_.app.live_set || instance.state == draining) return std::nullopt;
+    const Release* release = rows_.release(instance.release);
+    if (release == nullptr) return std::nullopt;
+    const auto view = health(instance);
+    if (instance.state == healthy && view.failing) {
+        return Death{.end = {}, .problem = "its health checks fail: " + view.last_problem};
+    }
+    if (instance.state == starting) {
+        // In a rollout the deployment's deadline decides.
+        const Deployment* open = holder();
+        if (open != nullptr && open->set == instance.set) return std::nullopt;
+        const Time patience = instance.state_since + std::max(release->spec.health.grace, release->spec.deploy.timeout);
+        if (now_ >= patience) return Death{.end = {}, .problem = "it did not become healthy: " + view.last_problem};
+        wake(patience);
+    }
+    return std::nullopt;
+}
+
+void Planner::find_deaths() {
+    using enum InstanceState;
+    if (!seen_.runtime_known) return;
+    for (auto& instance : rows_.instances) {
+        const bool runs = instance.state == pending || instance.state == starting || instance.state == healthy ||
+                          instance.state == draining;
+        if (!runs || instance.one_shot) continue;
+        if (auto death = death_of(instance)) {
+            deaths_.emplace(instance.id, std::move(*death));
+        } else if (instance.state == healthy && instance.set != rows_.app.live_set && health(instance).failing) {
+            enter(instance, starting);  // of a set that has no traffic yet: it is only not ready
+        }
+    }
+}
+
+void Planner::settle_deaths() {
+    for (auto& instance : rows_.instances) {
+        const auto found = deaths_.find(instance.id);
+        if (found == deaths_.end() || instance.state == InstanceState::stopping) continue;
+        const auto& [end, problem] = found->second;
+        instance.exit_code = end.exit_code;
+        instance.oom_killed = end.oom_killed;
+        instance.last_problem = problem.empty() ? describe_end(end, instance.memory_bytes) : problem;
+        if (instance.state == InstanceState::draining || !is_wanted(instance) || instance.set == rows_.app.previous_set) {
+            instance.deadline.reset();
+            enter(instance, InstanceState::stopping);
+            continue;
+        }
+        const bool was_stable = instance.state == InstanceState::healthy && now_ - instance.state_since >= kStableAfter;
+        instance.restarts = was_stable ? 1 : instance.restarts + 1;
+        const auto delay = restart_delay(instance.restarts);
+        instance.restart_at = now_ + delay;
+        enter(instance, InstanceState::backoff);
+        tell(instance, "instance.crashed",
+             instance_name(instance) + " " + (problem.empty() ? instance.last_problem : "is killed: " + problem) +
+                 "; it is started again in " +
+                 std::to_string(std::chrono::duration_cast<std::chrono::seconds>(delay).count()) + "s");
+    }
+}
+
+void Planner::restart_what_waited() {
+    if (!seen_.runtime_known) return;
+    for (auto& instance : rows_.instances) {
+        if (instance.state != InstanceState::backoff) continue;
+        const Time at = instance.restart_at.value_or(now_);
+        if (now_ < at) {
+            wake(at);
+        } else if (!has_containers(instance.id)) {
+            instance.restart_at.reset();
+            ++instance.attempt;
+            enter(instance, InstanceState::pending);
+        }
+    }
+}
+
+bool Planner::is_wanted(const Instance& instance) const {
+    if (rows_.app.destroying) return false;
+    const Deployment* open = nullptr;
+    if (rows_.app.lock) {
+        const auto found = std::ranges::find(rows_.open, *rows_.app.lock, &Deployment::id);
+        if (found != rows_.open.end()) open = &*found;
+    }
+    if (instance.one_shot) {
+        return open != nullptr && open->state == DeploymentState::releasing && instance.set == open->id;
+    }
+    const std::map<std::string, ScaleOverride>* scale = nullptr;
+    if (instance.set == rows_.app.live_set) {
+        if (open != nullptr && recreates(*open)) return false;
+        scale = &live_scale();
+    } else if (instance.set == rows_.app.previous_set) {
+        return true;  // as it is, until the gateway has confirmed the switch
+    } else if (open != nullptr && open->state == DeploymentState::rolling && instance.set == open->set) {
+        scale = &rows_.app.scale;
+    }
+    const Release* release = rows_.release(instance.release);
+    if (scale == nullptr || release == nullptr) return false;
+    const auto processes = wanted_processes(release->spec, *scale);
+    return std::ranges::any_of(processes, [&](const WantedProcess& process) {
+        return process.name == instance.process && instance.index < process.replicas;
+    });
+}
+
+void Planner::retire(Instance& instance) {
+    using enum InstanceState;
+    if (instance.state == draining || instance.state == stopping) return;
+    instance.deadline.reset();
+    if (instance.state == healthy && routed(instance) && !deaths_.contains(instance.id)) {
+        instance.deadline = now_ + stop_timeout(instance);
+        enter(instance, draining);
+    } else {
+        enter(instance, stopping);
+    }
+}
+
+void Planner::fill(const DeploymentId& set, const ReleaseId& release_id,
+                   const std::map<std::string, ScaleOverride>& scale) {
+    const Release* release = rows_.release(release_id);
+    if (release == nullptr) return;
+    for (const auto& process : wanted_processes(release->spec, scale)) {
+        for (int index = 0; index < process.replicas; ++index) {
+            const bool there = std::ranges::any_of(rows_.instances, [&](const Instance& instance) {
+                return instance.set == set && instance.process == process.name && instance.index == index &&
+                       is_occupying(instance);
+            });
+            if (there) continue;
+            Instance instance{.id = {},
+                              .app = rows_.app.id,
+                              .team = rows_.app.team,
+                              .release = release_id,
+                              .set = set,
+                              .process = process.name,
+                              .index = index};
+            instance.host = "local";
+            instance.cpu_millis = process.cpu_millis;
+            instance.cpu_max_millis = process.cpu_max_millis;
+            instance.memory_bytes = process.memory_bytes;
+            instance.attempt = 1;
+            instance.created_at = now_;
+            instance.state_since = now_;
+            rows_.instances.push_back(std::move(instance));
+        }
+    }
+}
+
+void Planner::keep_sets() {
+    for (auto& instance : rows_.instances) {
+        if (!instance.id.empty() && !is_wanted(instance)) retire(instance);
+    }
+    if (rows_.app.destroying) return;
+    const Deployment* open = holder();
+    const bool recreating = open != nullptr && recreates(*open);
+    if (rows_.app.live_set && rows_.app.live_release && !recreating) {
+        fill(*rows_.app.live_set, *rows_.app.live_release, live_scale());
+    }
+    if (open == nullptr || open->state != DeploymentState::rolling || !open->set || !open->release) return;
+    if (open->set == rows_.app.live_set || (recreating && !old_set_stopped())) return;
+    fill(*open->set, *open->release, rows_.app.scale);
+}
+
+void Planner::advance_stops() {
+    using enum InstanceState;
+    const bool told = routes_applied();  // that these are draining
+    for (auto& instance : rows_.instances) {
+        if (instance.state != draining) continue;
+        if (told && seen_.connections) {
+            const auto found = seen_.connections->find(instance.id);
+            const bool quiet = found == seen_.connections->end() || found->second == 0;
+            if (quiet || now_ >= instance.deadline.value_or(now_)) {
+                instance.deadline.reset();
+                enter(instance, stopping);
+                continue;
+            }
+        }
+        wake(now_ + (now_ - instance.state_since < std::chrono::seconds(2) ? kDrainPoll : kSlowDrainPoll));
+    }
+    const bool cut = routes_applied();  // that these get no traffic any more
+    for (auto& instance : rows_.instances) {
+        if (instance.state == stopping && !instance.deadline && (cut || unlisted(instance))) {
+            instance.deadline = now_ + stop_timeout(instance);
+        }
+    }
+    if (!seen_.runtime_known) return;
+    std::erase_if(rows_.instances, [&](const Instance& instance) {
+        if (instance.state != stopping || has_containers(instance.id)) return false;
+        if (!unlisted(instance)) {
+            wake(now_ + kDrainPoll);  // its address must not be given to another yet
+            return false;
+        }
+        gone_.push_back(*std::ranges::find(before_.instances, instance.id, &Instance::id));
+        return true;
+    });
+}
+
+}  // namespace loco::reconcile

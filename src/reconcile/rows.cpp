@@ -1,0 +1,82 @@
+#include "reconcile/rows.hpp"
+
+#include <algorithm>
+
+namespace loco::reconcile {
+namespace {
+
+WantedProcess overridden(WantedProcess process, const std::map<std::string, ScaleOverride>& scale) {
+    const auto found = scale.find(process.name);
+    if (found == scale.end()) return process;
+    const auto& change = found->second;
+    if (change.replicas) process.replicas = *change.replicas;
+    if (change.memory_bytes) process.memory_bytes = *change.memory_bytes;
+    if (change.cpu_millis) {
+        process.cpu_millis = *change.cpu_millis;
+        process.cpu_max_millis = std::max(process.cpu_max_millis, process.cpu_millis);
+    }
+    return process;
+}
+
+}  // namespace
+
+const Release* AppRows::release(const std::optional<ReleaseId>& id) const {
+    if (!id) return nullptr;
+    const auto found = releases.find(*id);
+    return found == releases.end() ? nullptr : &found->second;
+}
+
+const Deployment* AppRows::holder() const {
+    if (!app.lock) return nullptr;
+    const auto found = std::ranges::find(open, *app.lock, &Deployment::id);
+    return found == open.end() ? nullptr : &*found;
+}
+
+Result<AppRows> load_rows(const ReadTx& tx, const AppId& id) {
+    AppRows rows;
+    LOCO_ASSIGN(rows.app, tx.app(id));
+    LOCO_ASSIGN(rows.team, tx.team(rows.app.team));
+    LOCO_ASSIGN(rows.open, tx.open_deployments(id));
+    LOCO_ASSIGN(rows.instances, tx.instances(id));
+    LOCO_ASSIGN(rows.hosts, tx.hosts(id));
+    const auto need = [&](const std::optional<ReleaseId>& release) -> Result<> {
+        if (!release || rows.releases.contains(*release)) return {};
+        LOCO_ASSIGN(rows.releases[*release], tx.release(*release));
+        return {};
+    };
+    LOCO_TRY(need(rows.app.live_release));
+    LOCO_TRY(need(rows.app.previous_release));
+    for (const auto& deployment : rows.open) LOCO_TRY(need(deployment.release));
+    for (const auto& instance : rows.instances) LOCO_TRY(need(instance.release));
+    return rows;
+}
+
+std::vector<WantedProcess> wanted_processes(const AppSpec& spec, const std::map<std::string, ScaleOverride>& scale) {
+    std::vector<WantedProcess> out;
+    out.push_back(overridden({.name = std::string(main_process(spec)),
+                              .main = true,
+                              .command = spec.deploy.command,
+                              .replicas = spec.scale.min,
+                              .cpu_millis = spec.resources.cpu_millis,
+                              .cpu_max_millis = spec.resources.cpu_max_millis,
+                              .memory_bytes = spec.resources.memory_bytes},
+                             scale));
+    for (const auto& [name, process] : spec.processes) {
+        out.push_back(overridden({.name = name,
+                                  .main = false,
+                                  .command = process.command,
+                                  .replicas = process.replicas,
+                                  .cpu_millis = process.cpu_millis,
+                                  .cpu_max_millis = process.cpu_max_millis,
+                                  .memory_bytes = process.memory_bytes},
+                                 scale));
+    }
+    return out;
+}
+
+bool is_routed(const Release& release, const std::string& process) {
+    return process == main_process(release.spec) &&
+           std::ranges::any_of(release.spec.ports, [](const PortSpec& port) { return !port.path.empty(); });
+}
+
+}  // namespace loco::reconcile

@@ -1,0 +1,105 @@
+#include "tests/contract/gateway/haproxy_process.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <vector>
+
+namespace loco::gateway {
+namespace {
+
+std::vector<pid_t> children_of(pid_t pid) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/task/" + std::to_string(pid) +
+                       "/children");
+    std::vector<pid_t> result;
+    for (pid_t child = 0; file >> child;) result.push_back(child);
+    return result;
+}
+
+bool alive(pid_t pid) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+    std::string text((std::istreambuf_iterator<char>(file)), {});
+    const auto name_end = text.rfind(')');
+    return name_end != std::string::npos && text.size() > name_end + 2 && text[name_end + 2] != 'Z';
+}
+
+}  // namespace
+
+HaproxyProcess::HaproxyProcess(const std::function<void(haproxy::Options&)>& adjust) {
+    char folder[] = "/tmp/loco-gateway-XXXXXX";
+    if (::mkdtemp(folder) == nullptr) throw std::runtime_error("no temporary folder");
+    port_ = test::free_port();
+    options_.data_dir = folder;
+    options_.listen = {"127.0.0.1:" + std::to_string(port_)};
+    options_.api_address = "127.0.0.1:" + std::to_string(test::free_port());
+    options_.slots = 32;
+    if (adjust) adjust(options_);
+    const auto prepared = haproxy::prepare(options_);
+    if (!prepared) throw std::runtime_error(prepared.error().message);
+    start();
+}
+
+HaproxyProcess::~HaproxyProcess() {
+    kill();
+    std::filesystem::remove_all(options_.data_dir);
+}
+
+void HaproxyProcess::start() {
+    auto words = haproxy::argv(options_);
+    std::vector<char*> arguments;
+    for (auto& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    const auto log = (options_.data_dir / "log").string();
+    pid_ = ::fork();
+    if (pid_ == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        const int fd = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+        ::dup2(fd, 1);
+        ::dup2(fd, 2);
+        ::execvp(arguments[0], arguments.data());
+        ::_exit(127);
+    }
+    if (!test::eventually([&] {
+            return connect().open() && std::filesystem::exists(haproxy::stats_socket(options_));
+        })) {
+        ADD_FAILURE() << "HAProxy did not start: " << this->log();
+    }
+}
+
+void HaproxyProcess::kill(bool only_workers) {
+    if (pid_ <= 0) return;
+    const auto workers = children_of(pid_);
+    if (only_workers) {
+        for (const auto worker : workers) ::kill(worker, SIGKILL);
+    } else {
+        ::kill(pid_, SIGKILL);
+    }
+    ::waitpid(pid_, nullptr, 0);
+    pid_ = -1;
+    EXPECT_TRUE(test::eventually([&] { return std::ranges::none_of(workers, alive); }))
+        << "a worker outlives its master";
+}
+
+std::string HaproxyProcess::log() const {
+    std::ifstream file(options_.data_dir / "log");
+    return {(std::istreambuf_iterator<char>(file)), {}};
+}
+
+test::RawResponse request(std::uint16_t port, const std::string& host, const std::string& target,
+                          const std::string& more_headers) {
+    auto connection = test::Connection::to(port);
+    connection.send("GET " + target + " HTTP/1.1\r\nHost: " + host + "\r\n" + more_headers +
+                    "Connection: close\r\n\r\n");
+    return connection.receive_response().value_or(test::RawResponse{});
+}
+
+}  // namespace loco::gateway
