@@ -23,7 +23,7 @@ struct HealthTarget {
 
 struct HealthView {
     bool ever_healthy = false;   // since this attempt started
-    bool failing = false;        // after it was healthy: `failures` checks in a row have failed
+    bool failing = false;        // `failures` checks in a row have failed after the grace time, healthy before or not
     std::string last_problem;    // what the last failed check saw: "connection refused", "GET /healthz answered 500"
 };
 

@@ -35,7 +35,7 @@ void SimulatedHealth::poll() {
                                             " (connection refused)";
                 if (!watched.failing_since) watched.failing_since = clock_.now();
                 const bool grace = clock_.now() < watched.since + watched.target.spec.grace;
-                if (watched.view.ever_healthy && !grace &&
+                if (!grace &&
                     clock_.now() >= *watched.failing_since + patience(watched.target.spec)) {
                     watched.view.failing = true;
                 }
@@ -54,7 +54,7 @@ std::optional<Time> SimulatedHealth::next_due() const {
     const std::lock_guard lock(mutex_);
     std::optional<Time> next;
     for (const auto& [id, watched] : watched_) {
-        if (!watched.failing_since || !watched.view.ever_healthy || watched.view.failing) continue;
+        if (!watched.failing_since || watched.view.failing) continue;
         const Time at = std::max<Time>(*watched.failing_since + patience(watched.target.spec),
                                        watched.since + watched.target.spec.grace);
         if (!next || at < *next) next = at;
