@@ -57,11 +57,12 @@ class Platform:
                              "XDG_STATE_HOME": str(self.folder / "state"), "XDG_DATA_HOME": str(self.folder / "share"),
                              "DOCKER_HOST": engine.host}
         (self.folder / "home").mkdir()
+        self.binaries = BINARIES
 
     # The command line.
 
     def start(self, *words: str, cwd: Path | None = None, **options) -> subprocess.Popen:
-        return subprocess.Popen([BINARIES / "loco", *map(str, words)], cwd=cwd or self.folder, env=self.environment | options.pop("env", {}),
+        return subprocess.Popen([self.binaries / "loco", *map(str, words)], cwd=cwd or self.folder, env=self.environment | options.pop("env", {}),
                                 stdin=options.pop("stdin", subprocess.DEVNULL), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                 start_new_session=True, **options)
 
@@ -85,9 +86,11 @@ class Platform:
     # The platform.
 
     def up(self, *more: str, expect: int | None = 0) -> Done:
-        return self.run("up", "--detach", "--data", self.data, "--listen", f"127.0.0.1:{self.api}", "--gateway-listen", f"0.0.0.0:{self.gateway}",
-                        "--registry-listen", f"127.0.0.1:{self.registry}", "--base-domain", "localhost", "--docker-host", self.engine.host,
-                        *more, expect=expect, timeout=90)
+        return self.run("up", "--detach", *self.up_options(), *more, expect=expect, timeout=90)
+
+    def up_options(self) -> list:
+        return ["--data", self.data, "--listen", f"127.0.0.1:{self.api}", "--gateway-listen", f"0.0.0.0:{self.gateway}",
+                "--registry-listen", f"127.0.0.1:{self.registry}", "--base-domain", "localhost", "--docker-host", self.engine.host]
 
     def down(self, *more: str, expect: int | None = 0) -> Done:
         return self.run("down", "--data", self.data, *more, expect=expect, timeout=90)
