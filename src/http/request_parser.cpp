@@ -172,7 +172,11 @@ std::optional<Refusal> RequestParser::put_head(std::string_view head) {
 RequestParser::Progress RequestParser::put_body(std::string_view bytes) {
     Progress progress;
     error_code ec;
-    while (!impl_->is_done() && progress.taken < bytes.size()) {
+    // The parser asserts that it has as much as a last chunk when it looks at one again ("0\r\n", then one byte more);
+    // so many bytes always are still to come before a chunked body is complete.
+    constexpr std::size_t kLastChunk = 5;
+    const std::size_t least = impl_->chunked() ? kLastChunk : 1;
+    while (!impl_->is_done() && bytes.size() - progress.taken >= least) {
         const auto rest = bytes.substr(progress.taken);
         const auto n = impl_->put(boost::asio::buffer(rest.data(), rest.size()), ec);
         progress.taken += n;
