@@ -10,13 +10,13 @@ namespace {
 // "Loco" in the header of the file (`PRAGMA application_id`), so that a foreign database is told.
 constexpr std::int64_t kApplicationId = 0x4c6f636f;
 
-Result<std::int64_t> number(Database& database, std::string_view sql) {
-    Query query(database, sql);
+Result<std::int64_t> number(sqlite::Database& database, std::string_view sql) {
+    sqlite::Query query(database, sql);
     LOCO_TRY(query.step());
     return query.integer(0);
 }
 
-Result<> claim(Database& database) {
+Result<> claim(sqlite::Database& database) {
     LOCO_ASSIGN(const auto id, number(database, "PRAGMA application_id"));
     if (id == kApplicationId) return {};
     LOCO_ASSIGN(const auto tables, number(database, "SELECT count(*) FROM sqlite_schema"));
@@ -32,8 +32,9 @@ Result<> claim(Database& database) {
 }
 
 // How many are applied, each being the one that is known.
-Result<std::size_t> applied(Database& database, std::span<const Migration> known) {
-    Query query(database, "SELECT number, name, sha256 FROM schema_migrations ORDER BY number");
+Result<std::size_t> applied(sqlite::Database& database, std::span<const Migration> known) {
+    sqlite::Query query(database,
+                        "SELECT number, name, sha256 FROM schema_migrations ORDER BY number");
     std::size_t count = 0;
     while (true) {
         LOCO_ASSIGN(const bool row, query.step());
@@ -59,9 +60,9 @@ Result<std::size_t> applied(Database& database, std::span<const Migration> known
     }
 }
 
-Result<> apply(Database& database, const Migration& migration, Time now) {
+Result<> apply(sqlite::Database& database, const Migration& migration, Time now) {
     LOCO_TRY(database.run(std::string(migration.sql).c_str()));
-    Query query(
+    sqlite::Query query(
         database,
         "INSERT INTO schema_migrations (number, name, sha256, applied_at) VALUES (?, ?, ?, ?)");
     query.bind(migration.number).bind(migration.name).bind(crypto::sha256_hex(migration.sql));
@@ -70,7 +71,7 @@ Result<> apply(Database& database, const Migration& migration, Time now) {
 
 // All of work, or nothing of it.
 template <class Work>
-Result<> in_transaction(Database& database, Work work) {
+Result<> in_transaction(sqlite::Database& database, Work work) {
     LOCO_TRY(database.run("BEGIN IMMEDIATE"));
     auto result = work();
     if (result) result = database.run("COMMIT");
@@ -80,7 +81,7 @@ Result<> in_transaction(Database& database, Work work) {
 
 }  // namespace
 
-Result<> migrate(Database& database, std::span<const Migration> known, Time now) {
+Result<> migrate(sqlite::Database& database, std::span<const Migration> known, Time now) {
     LOCO_TRY(in_transaction(database, [&] { return claim(database); }));
     LOCO_ASSIGN(const auto count, applied(database, known));
     for (const auto& migration : known.subspan(count)) {

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "base/clock.hpp"
-#include "store/sqlite/database.hpp"
+#include "sqlite/database.hpp"
 
 namespace loco::store {
 
@@ -21,6 +21,7 @@ struct Migration {
 
 // Applies what is missing. Changes nothing and gives refused when the database is another program's, was written by a
 // newer Loco (code database_newer), or an applied migration is not the one that is known (code database_foreign).
-[[nodiscard]] Result<> migrate(Database& database, std::span<const Migration> known, Time now);
+[[nodiscard]] Result<> migrate(sqlite::Database& database, std::span<const Migration> known,
+                               Time now);
 
 }  // namespace loco::store

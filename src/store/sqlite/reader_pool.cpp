@@ -12,7 +12,7 @@ constexpr std::chrono::seconds kWait{10};
 // A connection that is out; back in the pool, or closed when it can't be used further, whatever happens.
 class ReaderPool::Lease {
   public:
-    Lease(ReaderPool& pool, std::unique_ptr<Database> database)
+    Lease(ReaderPool& pool, std::unique_ptr<sqlite::Database> database)
         : pool_(pool), database_(std::move(database)) {}
     ~Lease() {
         if (database_->in_transaction() && !database_->run("ROLLBACK")) database_.reset();
@@ -20,21 +20,21 @@ class ReaderPool::Lease {
     }
     Lease(const Lease&) = delete;
     Lease& operator=(const Lease&) = delete;
-    [[nodiscard]] Database& operator*() const { return *database_; }
+    [[nodiscard]] sqlite::Database& operator*() const { return *database_; }
 
   private:
     ReaderPool& pool_;
-    std::unique_ptr<Database> database_;
+    std::unique_ptr<sqlite::Database> database_;
 };
 
-Result<> ReaderPool::read(const std::function<Result<>(Database&)>& work) {
+Result<> ReaderPool::read(const std::function<Result<>(sqlite::Database&)>& work) {
     LOCO_ASSIGN(auto taken, take());
     const Lease lease(*this, std::move(taken));
     LOCO_TRY((*lease).run("BEGIN"));
     return work(*lease);
 }
 
-Result<std::unique_ptr<Database>> ReaderPool::take() {
+Result<std::unique_ptr<sqlite::Database>> ReaderPool::take() {
     {
         std::unique_lock lock(mutex_);
         if (!freed_.wait_for(lock, kWait, [&] { return out_ < size_; })) {
@@ -53,7 +53,7 @@ Result<std::unique_ptr<Database>> ReaderPool::take() {
     return opened;
 }
 
-void ReaderPool::give_back(std::unique_ptr<Database> database) {
+void ReaderPool::give_back(std::unique_ptr<sqlite::Database> database) {
     {
         const std::lock_guard lock(mutex_);
         --out_;

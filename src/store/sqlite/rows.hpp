@@ -8,7 +8,7 @@
 #include <type_traits>
 
 #include "domain/model.hpp"
-#include "store/sqlite/database.hpp"
+#include "sqlite/database.hpp"
 #include "store/sqlite/json_columns.hpp"
 
 namespace loco::store {
@@ -287,7 +287,7 @@ struct IsOptional<std::optional<T>> : std::true_type {};
 }
 
 template <class T>
-void bind(Query& query, const T& value) {
+void bind(sqlite::Query& query, const T& value) {
     if constexpr (IsOptional<T>::value) {
         if (value) {
             bind(query, *value);
@@ -310,7 +310,7 @@ void bind(Query& query, const T& value) {
 }
 
 template <class T>
-[[nodiscard]] Result<> take(const Query& query, int column, T& value) {
+[[nodiscard]] Result<> take(const sqlite::Query& query, int column, T& value) {
     if constexpr (IsOptional<T>::value) {
         if (query.is_null(column)) return {};
         return take(query, column, value.emplace());
@@ -338,13 +338,13 @@ template <class T>
 }
 
 template <class Row>
-void bind_row(Query& query, const Row& row) {
+void bind_row(sqlite::Query& query, const Row& row) {
     std::apply([&](const auto&... column) { (bind(query, row.*column.member), ...); },
                Rows<Row>::columns());
 }
 
 template <class Row>
-[[nodiscard]] Result<Row> take_row(const Query& query) {
+[[nodiscard]] Result<Row> take_row(const sqlite::Query& query) {
     Row row;
     Result<> result;
     int index = 0;

@@ -9,10 +9,10 @@
 namespace loco::store {
 namespace {
 
-Result<std::unique_ptr<Database>> open_writer(const std::filesystem::path& file,
-                                              int busy_timeout_ms) {
+Result<std::unique_ptr<sqlite::Database>> open_writer(const std::filesystem::path& file,
+                                                      int busy_timeout_ms) {
     LOCO_ASSIGN(auto database,
-                Database::open(file, {.create = true, .busy_timeout_ms = busy_timeout_ms}));
+                sqlite::Database::open(file, {.create = true, .busy_timeout_ms = busy_timeout_ms}));
     // The journal is cut back after a burst, or after a long read that kept it from being reused.
     LOCO_TRY(
         database->run("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
@@ -49,7 +49,7 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteOptions& opti
             Writer(std::move(database), [file, timeout] { return open_writer(file, timeout); }),
         .readers = ReaderPool(
             [file, timeout] {
-                return Database::open(
+                return sqlite::Database::open(
                     file, {.read_only = true, .busy_timeout_ms = timeout, .cache_kib = 1024});
             },
             options.readers),
@@ -61,7 +61,7 @@ SqliteStore::SqliteStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 SqliteStore::~SqliteStore() = default;
 
 Result<> SqliteStore::read(const ReadFn& work) {
-    return impl_->readers.read([&](Database& database) -> Result<> {
+    return impl_->readers.read([&](sqlite::Database& database) -> Result<> {
         const SqliteTx tx(database);
         auto result = work(tx);
         if (result && tx.trouble()) return fail(*tx.trouble());

@@ -1,6 +1,7 @@
 #include "store/sqlite/sqlite_tx.hpp"
 
 #include <algorithm>
+#include <array>
 #include <boost/pfr/tuple_size.hpp>
 #include <limits>
 
@@ -35,19 +36,40 @@ const std::string& select_where_key() {
     return sql;
 }
 
+// What SQLite calls the columns of a unique value, and what a person calls it.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kUnique = {{
+    {"users.provider, users.subject", "that user"},
+    {"tokens.sha256", "that token"},
+    {"teams.slug", "that team's name"},
+    {"teams.number", "that team's number"},
+    {"apps.team, apps.name", "that app's name"},
+    {"releases.app, releases.number", "that release's number"},
+    {"instances.team, instances.address", "that instance's address"},
+}};
+
+Error named(Error error) {
+    for (const auto& [key, columns] : error.context) {
+        if (key != sqlite::kColumns) continue;
+        for (const auto& [unique, what] : kUnique) {
+            if (columns == unique) error.message = std::string(what) + " is taken";
+        }
+    }
+    return error;
+}
+
 int at_least_none(int limit) { return std::max(limit, 0); }
 
 }  // namespace
 
 std::unexpected<Error> SqliteTx::noted(Error error) const {
-    if (is_trouble(error) && !trouble_) trouble_ = error;
+    if (sqlite::is_trouble(error) && !trouble_) trouble_ = error;
     return fail(std::move(error));
 }
 
 template <class Row, class... Values>
 Result<Row> SqliteTx::one(std::string_view sql, std::string_view which,
                           const Values&... values) const {
-    Query query(database_, sql);
+    sqlite::Query query(database_, sql);
     (bind(query, values), ...);
     auto found = query.step();
     if (!found) return noted(std::move(found).error());
@@ -59,7 +81,7 @@ Result<Row> SqliteTx::one(std::string_view sql, std::string_view which,
 
 template <class Row, class... Values>
 Result<std::vector<Row>> SqliteTx::all(std::string_view sql, const Values&... values) const {
-    Query query(database_, sql);
+    sqlite::Query query(database_, sql);
     (bind(query, values), ...);
     std::vector<Row> rows;
     while (true) {
@@ -80,16 +102,16 @@ Result<std::vector<Row>> SqliteTx::all(std::string_view sql, const Values&... va
 template <class Row>
 Result<> SqliteTx::upsert_row(const Row& row) {
     static const std::string sql = upsert<Row>();
-    Query query(database_, sql);
+    sqlite::Query query(database_, sql);
     bind_row(query, row);
     auto done = query.run();
-    if (!done) return noted(std::move(done).error());
+    if (!done) return noted(named(std::move(done).error()));
     return {};
 }
 
 template <class... Values>
 Result<> SqliteTx::run(std::string_view sql, const Values&... values) {
-    Query query(database_, sql);
+    sqlite::Query query(database_, sql);
     (bind(query, values), ...);
     auto done = query.run();
     if (!done) return noted(std::move(done).error());
@@ -243,7 +265,7 @@ Result<std::vector<Event>> SqliteTx::select_events(const EventFilter& filter, st
     add("team", filter.team.has_value());
     sql.append(tail.substr(1)).append(" LIMIT ?");
 
-    Query query(database_, sql);
+    sqlite::Query query(database_, sql);
     query.bind(bound);
     if (filter.deployment) bind(query, *filter.deployment);
     if (filter.app) bind(query, *filter.app);
@@ -299,7 +321,7 @@ Result<> SqliteTx::put(const IdempotencyRecord& row) { return upsert_row(row); }
 
 Result<> SqliteTx::remove_app(const AppId& id) {
     auto removed = run("DELETE FROM apps WHERE id = ?", id);
-    if (!removed && removed.error().code == "no_parent") {
+    if (!removed && removed.error().code == sqlite::kNoParent) {
         return fail(ErrorKind::conflict, "app " + id.str() + " still has instances or hosts");
     }
     return removed;

@@ -4,14 +4,14 @@
 #include <vector>
 
 #include "ports/store.hpp"
-#include "store/sqlite/database.hpp"
+#include "sqlite/database.hpp"
 
 namespace loco::store {
 
 // One read or write on one connection, inside a transaction that its maker begins and ends.
 class SqliteTx final : public WriteTx {
   public:
-    explicit SqliteTx(Database& database) : database_(database) {}
+    explicit SqliteTx(sqlite::Database& database) : database_(database) {}
 
     [[nodiscard]] Result<User> user(const UserId& id) const override;
     [[nodiscard]] Result<User> user_by_subject(std::string_view provider,
@@ -98,7 +98,7 @@ class SqliteTx final : public WriteTx {
                                                            std::int64_t bound, int limit) const;
     [[nodiscard]] std::unexpected<Error> noted(Error error) const;
 
-    Database& database_;
+    sqlite::Database& database_;
     std::vector<Event> appended_;
     mutable std::optional<Error> trouble_;
 };

@@ -13,7 +13,7 @@ constexpr std::size_t kMaxBatch = 256;
 
 }  // namespace
 
-Writer::Writer(std::unique_ptr<Database> database, Open open)
+Writer::Writer(std::unique_ptr<sqlite::Database> database, Open open)
     : database_(std::move(database)), open_(std::move(open)), thread_([this] { run(); }) {}
 
 Writer::~Writer() {

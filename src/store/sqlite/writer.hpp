@@ -13,17 +13,17 @@
 #include <vector>
 
 #include "ports/store.hpp"
-#include "store/sqlite/database.hpp"
+#include "sqlite/database.hpp"
 
 namespace loco::store {
 
 class Writer {
   public:
     using Listener = std::function<void(const std::vector<Event>&)>;
-    using Open = std::function<Result<std::unique_ptr<Database>>()>;
+    using Open = std::function<Result<std::unique_ptr<sqlite::Database>>()>;
 
     // `open` gives a new connection whenever the one in use has failed for good.
-    Writer(std::unique_ptr<Database> database, Open open);
+    Writer(std::unique_ptr<sqlite::Database> database, Open open);
     // Finishes what was handed to it.
     ~Writer();
 
@@ -51,7 +51,7 @@ class Writer {
     [[nodiscard]] bool run_in_savepoint(Job& job);
     void lose(Batch& batch, std::size_t first, std::size_t end, const Error& error);
 
-    std::unique_ptr<Database> database_;
+    std::unique_ptr<sqlite::Database> database_;
     Open open_;
     Listener listener_;
     std::mutex mutex_;

@@ -1,5 +1,5 @@
 // One connection to a SQLite database, with its prepared statements kept; used by one thread at a time. Nothing else
-// calls SQLite's C functions (docs/adr tells why they are called directly).
+// calls SQLite's C functions (docs/adr/0004-sqlite-access.md tells why they are called directly).
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,12 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-namespace loco::store {
+namespace loco::sqlite {
+
+// Codes and context of the errors that are not the database's own trouble: a row whose parent is not there (not_found),
+// and the columns of the unique value that another row has (conflict), e.g. "apps.team, apps.name".
+inline constexpr std::string_view kNoParent = "no_parent";
+inline constexpr std::string_view kColumns = "columns";
 
 class Database {
   public:
@@ -73,6 +78,8 @@ class Query {
     // The next parameter, in order.
     Query& bind(std::int64_t value);
     Query& bind(std::string_view value);
+    Query& bind_borrowed(
+        std::string_view value);  // not copied: it stays as it is until the statement has run
     Query& bind_null();
 
     // Whether there is a further row. Errors of preparing and binding come here too.
@@ -86,6 +93,8 @@ class Query {
     [[nodiscard]] std::string_view text(int column) const;  // until the next step
 
   private:
+    Query& bind_text(std::string_view value, bool borrowed);
+
     Database& database_;
     sqlite3_stmt* statement_ = nullptr;
     std::optional<Error> error_;
@@ -95,4 +104,4 @@ class Query {
 // Whether the database itself is in trouble (full, locked, unreadable), rather than what was asked of it wrong.
 [[nodiscard]] bool is_trouble(const Error& error);
 
-}  // namespace loco::store
+}  // namespace loco::sqlite

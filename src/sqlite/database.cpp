@@ -1,41 +1,25 @@
-#include "store/sqlite/database.hpp"
+#include "sqlite/database.hpp"
 
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 
-namespace loco::store {
+namespace loco::sqlite {
 namespace {
-
-// What SQLite calls the columns of a unique index → what a person calls it.
-struct Unique {
-    std::string_view columns;
-    std::string_view what;
-};
-constexpr std::array kUnique{
-    Unique{"users.provider, users.subject", "that user"},
-    Unique{"tokens.sha256", "that token"},
-    Unique{"teams.slug", "that team's name"},
-    Unique{"teams.number", "that team's number"},
-    Unique{"apps.team, apps.name", "that app's name"},
-    Unique{"releases.app, releases.number", "that release's number"},
-    Unique{"instances.team, instances.address", "that instance's address"},
-};
 
 Error of_constraint(int extended, const std::string& detail) {
     if (extended == SQLITE_CONSTRAINT_FOREIGNKEY) {
-        return {ErrorKind::not_found, "what the row belongs to is not there", "", "no_parent"};
+        return {ErrorKind::not_found, "what the row belongs to is not there", "",
+                std::string(kNoParent)};
     }
     if (extended == SQLITE_CONSTRAINT_UNIQUE || extended == SQLITE_CONSTRAINT_PRIMARYKEY) {
-        for (const auto& unique : kUnique) {
-            if (detail.ends_with(unique.columns)) {
-                return {ErrorKind::conflict, std::string(unique.what) + " is taken"};
-            }
-        }
-        return {ErrorKind::conflict, "that value is taken: " + detail};
+        // "UNIQUE constraint failed: apps.team, apps.name"
+        const auto columns = detail.rfind(": ");
+        Error error{ErrorKind::conflict, "that value is taken"};
+        if (columns == std::string::npos) return error;
+        return std::move(error).with(std::string(kColumns), detail.substr(columns + 2));
     }
     return {ErrorKind::internal, "the database refused a row: " + detail};
 }
@@ -168,10 +152,14 @@ Query& Query::bind(std::int64_t value) {
     return *this;
 }
 
-Query& Query::bind(std::string_view value) {
+Query& Query::bind(std::string_view value) { return bind_text(value, /*borrowed=*/false); }
+Query& Query::bind_borrowed(std::string_view value) { return bind_text(value, /*borrowed=*/true); }
+
+Query& Query::bind_text(std::string_view value, bool borrowed) {
     // An empty view may have no address, which SQLite would take for NULL.
     const char* text = value.empty() ? "" : value.data();
-    if (!error_ && sqlite3_bind_text64(statement_, ++bound_, text, value.size(), SQLITE_TRANSIENT,
+    if (!error_ && sqlite3_bind_text64(statement_, ++bound_, text, value.size(),
+                                       borrowed ? SQLITE_STATIC : SQLITE_TRANSIENT,
                                        SQLITE_UTF8) != SQLITE_OK) {
         error_ = database_.error();
     }
@@ -208,4 +196,4 @@ std::string_view Query::text(int column) const {
     return {data, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
 }
 
-}  // namespace loco::store
+}  // namespace loco::sqlite
