@@ -5,11 +5,7 @@
 #include <algorithm>
 #include <optional>
 
-#define TOML_HEADER_ONLY 1  // no shared library to load when the client starts
-#define TOML_EXCEPTIONS 0
-#define TOML_MAX_NESTED_VALUES 16
-#define TOML_ENABLE_FORMATTERS 0
-#include <toml++/toml.h>
+#include "spec/toml_library.hpp"
 
 namespace loco::spec {
 namespace {
@@ -67,8 +63,8 @@ Node convert(const toml::node& node) {
 }
 
 // The library follows dotted keys as deep as they go, and its tables are freed by recursion: hostile keys
-// would overflow the stack. Finds the first key with more than kMaxDots dots, by a scan that knows no more of
-// TOML than strings and comments; where the text is malformed, the library stops before the scan is wrong.
+// would overflow the stack. refuse_early knows no more of TOML than strings and comments; where the text is
+// malformed, the library stops before that scan is wrong.
 constexpr int kMaxDots = 8;
 
 std::size_t end_of_string(std::string_view text, std::size_t begin) {
@@ -91,24 +87,50 @@ std::size_t end_of_string(std::string_view text, std::size_t begin) {
     return text.size();
 }
 
-std::optional<Mark> too_deep(std::string_view text) {
-    int line = 1;
+// Where the byte at `offset` is, as a Mark of one character.
+Mark mark_at(std::string_view text, std::size_t offset) {
+    const auto before = text.substr(0, offset);
+    const auto newline = before.rfind('\n');
+    const auto on_line = before.substr(newline == std::string_view::npos ? 0 : newline + 1);
+    const auto is_start = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; };
+    return Mark{1 + static_cast<int>(std::ranges::count(before, '\n')),
+                1 + static_cast<int>(std::ranges::count_if(on_line, is_start)), 1};
+}
+
+bool is_forbidden_control(char c) {
+    return (static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\n' && c != '\r') ||
+           c == 0x7f;
+}
+
+// What the library is not asked about: control characters anywhere, other than ASCII outside strings and
+// comments, keys with too many dots.
+std::optional<SyntaxError> refuse_early(std::string_view text) {
+    const auto control = std::ranges::find_if(text, is_forbidden_control);
+    if (control != text.end()) {
+        const auto offset = static_cast<std::size_t>(control - text.begin());
+        return SyntaxError{mark_at(text, offset), "there is a control character here", "remove it"};
+    }
     int dots = 0;
-    for (std::size_t i = 0; i < text.size();) {
+    for (std::size_t i = text.starts_with("\xef\xbb\xbf") ? 3 : 0; i < text.size();) {
         const char c = text[i];
         if (c == '"' || c == '\'') {
-            const auto end = end_of_string(text, i);
-            line += static_cast<int>(std::ranges::count(text.substr(i, end - i), '\n'));
-            i = end;
+            i = end_of_string(text, i);
             continue;
         }
         if (c == '#') {
             i = std::min(text.find('\n', i), text.size());
             continue;
         }
-        if (c == '\n') ++line;
+        if (static_cast<unsigned char>(c) >= 0x80) {
+            return SyntaxError{mark_at(text, i),
+                               "only plain letters, digits, - and _ can be outside quotes",
+                               "put the text in quotes"};
+        }
         if (std::string_view("\n=[]{},").find(c) != std::string_view::npos) dots = 0;
-        if (c == '.' && ++dots > kMaxDots) return Mark{line, 1, 0x7fff};
+        if (c == '.' && ++dots > kMaxDots) {
+            return SyntaxError{
+                mark_at(text, i), "the key has more parts than any that there is", {}};
+        }
         ++i;
     }
     return std::nullopt;
@@ -133,6 +155,9 @@ SyntaxError in_plain_words(std::string_view description, Mark mark) {
     replace(text, "'\\n'", "the end of the line");
     replace(text, "'\\r'", "the end of the line");
     replace(text, "expected value", "expected a value");
+    replace(text, "expected bare key starting character or string delimiter", "expected a key");
+    replace(text, "tables with blank bare keys are explicitly prohibited",
+            "the section has no name");
     if (text == "could not determine value type") {
         text = "this is no TOML value";
         error.fix = "put text in quotes: \"…\"";
@@ -151,10 +176,7 @@ SyntaxError in_plain_words(std::string_view description, Mark mark) {
 }  // namespace
 
 std::expected<Node, SyntaxError> parse_toml(std::string_view text) {
-    if (const auto mark = too_deep(text)) {
-        return std::unexpected(
-            SyntaxError{*mark, "the key has more parts than any that there is", {}});
-    }
+    if (auto error = refuse_early(text)) return std::unexpected(std::move(*error));
     const auto parsed = toml::parse(text);
     if (parsed) return convert_table(parsed.table());
     return std::unexpected(

@@ -188,6 +188,18 @@ TEST(ReadSpec, deeply_nested_input_is_refused_and_not_followed) {
     EXPECT_FALSE(read_spec("version = 1\n" + keys + " = 1\n", {}));
 }
 
+TEST(ReadSpec, a_control_character_is_told_with_its_place) {
+    using namespace std::string_literals;
+    for (const auto& text :
+         {"version = 1\n# é\0x\n"s, "version = 1\n[é\0]\n"s, "version = 1\n\"é\x7f\n"s}) {
+        const auto found = mistakes(text);
+        ASSERT_EQ(found.size(), 1U);
+        EXPECT_EQ(found[0].message, "there is a control character here");
+        EXPECT_EQ(found[0].line, 2);
+        EXPECT_GE(found[0].column, 3);
+    }
+}
+
 TEST(Diagnostic, is_rendered_like_a_compilers) {
     const auto found = mistakes("version = 1\n\n[resources]\nmemory = \"100m\"\n");
     ASSERT_EQ(found.size(), 1U);
