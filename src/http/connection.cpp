@@ -152,6 +152,7 @@ void Connection::drain() {
 }
 
 asio::awaitable<bool> Connection::wait_for_request() {
+    if (context_.draining) co_return false;
     if (!buffer_.empty()) co_return true;
     enter(Phase::idle, context_.options.idle_timeout);
     // Waiting needs no buffer: ten thousand idle connections cost a few MiB.
@@ -235,7 +236,6 @@ asio::awaitable<bool> Connection::read_body(RequestParser& parser,
 
 asio::awaitable<bool> Connection::serve_one() {
     if (!co_await wait_for_request()) co_return false;
-    if (context_.draining) co_return false;
     enter(Phase::receiving, context_.options.header_timeout);
     std::optional<Refusal> refusal;
     const auto head_size = co_await read_head(refusal);

@@ -114,6 +114,8 @@ void Crew::watch_leader(Lock& lock) {
         changed_.wait_for(lock, kWatchPeriod);
     }
     is_watched_ = false;
+    // Called away for a job: another idle thread looks on.
+    if (inline_run_ != 0) changed_.notify_one();
 }
 
 }  // namespace loco::http

@@ -9,7 +9,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <condition_variable>
+#include <future>
 #include <mutex>
 
 #include "base/log.hpp"
@@ -53,6 +53,7 @@ struct Server::Impl {
     std::optional<asio::executor_work_guard<asio::io_context::executor_type>> network_work;
     std::optional<asio::executor_work_guard<asio::io_context::executor_type>> stream_work;
     std::once_flag stopped;
+    bool ended = false;  // of the network loop only, as is next_complaint
     SteadyClock::time_point next_complaint;
 
     Result<> bind();
@@ -159,7 +160,7 @@ void Server::Impl::take(tcp::socket socket) {
 
 asio::awaitable<void> Server::Impl::sweep() {
     const auto period = sweep_period(context.options);
-    while (true) {
+    while (!ended) {  // a cancel alone comes too late when the timer has just run out
         sweep_timer.expires_after(period);
         const auto [ec] = co_await sweep_timer.async_wait(kNoThrow);
         if (ec) co_return;
@@ -184,21 +185,27 @@ void Server::Impl::close_all() {
 }
 
 void Server::Impl::stop(milliseconds grace) {
-    asio::post(context.network, [this] {
+    std::promise<void> draining;
+    asio::post(context.network, [this, &draining] {
         context.draining = true;
         error_code ignored;
         acceptor.close(ignored);
         accept_timer.cancel();
         for (const auto& connection : context.idle) connection->drain();
         for (const auto& connection : context.active) connection->drain();
+        draining.set_value();
     });
+    draining.get_future().wait();  // until then a connection may still be accepted
     if (!wait_until_empty(grace)) asio::post(context.network, [this] { close_all(); });
     // Handlers that still run end in their own time; what they answer goes nowhere.
     while (!wait_until_empty(std::chrono::hours(1))) {
     }
     stream_work.reset();
     stream_thread.join();
-    asio::post(context.network, [this] { sweep_timer.cancel(); });
+    asio::post(context.network, [this] {
+        ended = true;
+        sweep_timer.cancel();
+    });
     network_work.reset();
     context.crew.reset();
 }

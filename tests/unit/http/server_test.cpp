@@ -404,7 +404,8 @@ TEST(Server, refuses_a_connection_when_all_are_busy) {
 
 TEST(Server, gives_up_an_idle_connection_when_descriptors_run_out) {
 #if __has_feature(undefined_behavior_sanitizer)
-    GTEST_SKIP() << "the sanitizer opens a pipe to look at memory, and takes its failure for a bad pointer";
+    GTEST_SKIP()
+        << "the sanitizer opens a pipe to look at memory, and takes its failure for a bad pointer";
 #endif
     const auto server = serve();
     RawConnection idle(connect_to(server->port()));
@@ -465,6 +466,23 @@ TEST(Server, stop_lets_a_running_request_end_and_takes_no_more) {
     EXPECT_NE(response.find("Connection: close"), std::string::npos);
     stopper.join();
     EXPECT_EQ(server->stats().connections_open, 0U);
+}
+
+TEST(Server, starts_and_stops_at_any_moment_while_clients_come) {
+    for (int i = 0; i < 150; ++i) {
+        const auto server = serve(echo, {.idle_timeout = 80ms});
+        std::thread client([&] {
+            for (int k = 0; k < 3; ++k) {
+                const int fd = connect_to(server->port());
+                if (fd < 0) return;
+                RawConnection c(fd);
+                c.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+                read_response(c);
+            }
+        });
+        if (i % 2 == 0) server->stop(std::chrono::milliseconds(i % 7));
+        client.join();
+    }
 }
 
 TEST(Server, serves_thousands_of_idle_connections_beside_others) {
