@@ -1,6 +1,7 @@
 #include "runtime/log_collector/log_collector.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "base/log.hpp"
 
@@ -12,6 +13,9 @@ constexpr std::size_t kLineOverhead = 256;
 constexpr auto kStoreRetry = std::chrono::milliseconds(500);
 constexpr auto kReopen = std::chrono::milliseconds(100);
 constexpr auto kMaxReopen = std::chrono::seconds(5);
+constexpr int kLastLines = 20;
+constexpr std::size_t kLastBytes = 8192;
+constexpr auto kLastWait = std::chrono::milliseconds(1000);
 constexpr auto kIdle = std::chrono::seconds(60);
 
 }  // namespace
@@ -91,21 +95,40 @@ bool LogCollector::drain(const std::string& container, std::chrono::milliseconds
 
 Result<std::vector<LogLine>> LogCollector::tail(const AppId& app, const InstanceId& instance,
                                                 int lines, std::chrono::milliseconds timeout) {
+    std::vector<SourcePtr> of_it;
     {
-        std::unique_lock lock(mutex_);
-        std::vector<SourcePtr> of_it;
+        const std::lock_guard lock(mutex_);
         for (const auto& [container, source] : sources_) {
             if (source->about.instance == instance) of_it.push_back(source);
         }
+    }
+    std::set<const Source*> running;
+    for (const auto& source : of_it) {
+        const auto seen = engine_.inspect_container(source->about.container);
+        if (seen && seen->state.running) running.insert(source.get());
+    }
+    {
+        std::unique_lock lock(mutex_);
         settled_.wait_for(lock, timeout, [&] {
-            return stopping_ ||
-                   std::ranges::all_of(of_it, [this](const auto& s) { return settled(*s); });
+            return stopping_ || std::ranges::all_of(of_it, [&](const auto& source) {
+                       return running.contains(source.get()) ? kept_ >= source->last_queued
+                                                             : settled(*source);
+                   });
         });
     }
     LogFilter filter;
     filter.app = app;
     filter.instance = instance.str();
     return store_.last(filter, lines);
+}
+
+std::string LogCollector::last_words(const Instance& instance) {
+    auto lines = tail(instance.app, instance.id, kLastLines, kLastWait);
+    if (!lines) return {};
+    std::string text;
+    for (const auto& line : *lines) text += line.text + "\n";
+    if (text.size() > kLastBytes) text = "…" + text.substr(text.size() - kLastBytes);
+    return text;
 }
 
 // ---- the worker: opens, looks after what ended, writes

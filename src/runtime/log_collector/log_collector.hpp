@@ -43,10 +43,11 @@ class LogCollector {
     bool drain(const std::string& container, std::chrono::milliseconds timeout);
     // Its container is gone, or about to be.
     void forget(const std::string& container);
-    // The last lines of an instance, what it wrote just before it ended included: waits at most `timeout` for the
-    // rest of those of its containers that do not run.
+    // The last lines of an instance. Of its containers that have ended the rest is waited for, at most `timeout`.
     [[nodiscard]] Result<std::vector<LogLine>> tail(const AppId& app, const InstanceId& instance,
                                                     int lines, std::chrono::milliseconds timeout);
+    // For a diagnosis: the last 20 lines as text, at most 8 KiB of it; empty when there are none. Waits at most 1 s.
+    [[nodiscard]] std::string last_words(const Instance& instance);
 
   private:
     enum class State : std::uint8_t {
