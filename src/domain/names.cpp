@@ -11,14 +11,12 @@ bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 char to_lower(char c) { return is_upper(c) ? static_cast<char>(c - 'A' + 'a') : c; }
 
-constexpr std::array<std::string_view, 25> kReservedAppNames = {
-    "acme",         "admin",     "api",  "app",     "apps",    "auth", "autoconfig",
-    "autodiscover", "dashboard", "docs", "gateway", "git",     "host", "internal",
-    "isatap",       "localhost", "loco", "login",   "metrics", "ns1",  "ns2",
-    "registry",     "status",    "wpad", "www",
-};
-constexpr std::array<std::string_view, 4> kReservedProcessNames = {"release", "run", "web",
-                                                                   "worker"};
+constexpr std::array<std::string_view, 27> kReservedAppNames = {
+    "acme",         "admin",     "api",      "app",      "apps",        "auth",  "autoconfig",
+    "autodiscover", "dashboard", "docs",     "gateway",  "git",         "host",  "internal",
+    "isatap",       "localhost", "loco",     "loco-api", "loco-system", "login", "metrics",
+    "ns1",          "ns2",       "registry", "status",   "wpad",        "www"};
+constexpr std::array<std::string_view, 3> kReservedProcessNames = {"release", "run", "web"};
 
 // RFC 1123 section 2.1; upper case is refused because names are compared and derived from.
 std::optional<std::string> label_problem(std::string_view label, std::size_t max) {
@@ -55,8 +53,7 @@ std::string did_you_mean(std::string_view nearest) {
 }  // namespace
 
 bool is_reserved_app_name(std::string_view name) {
-    return std::ranges::find(kReservedAppNames, name) != kReservedAppNames.end() ||
-           name.starts_with("loco-");
+    return std::ranges::find(kReservedAppNames, name) != kReservedAppNames.end();
 }
 
 bool is_reserved_env_name(std::string_view name) {
@@ -73,7 +70,7 @@ std::optional<std::string> app_name_problem(std::string_view name) {
 std::optional<std::string> process_name_problem(std::string_view name) {
     if (auto problem = label_problem(name, kMaxProcessName)) return problem;
     if (std::ranges::find(kReservedProcessNames, name) != kReservedProcessNames.end()) {
-        return "it is reserved for Loco's own processes (web, worker, release, run)";
+        return "it is reserved for Loco's own processes (release, run, web)";
     }
     return std::nullopt;
 }

@@ -24,7 +24,8 @@ inline constexpr std::size_t kMaxEnvNames = 500;
 
 // 1 to 40 of a-z, 0-9 and "-", beginning with a letter, not ending in "-"; not reserved.
 [[nodiscard]] std::optional<std::string> app_name_problem(std::string_view name);
-// "web", "worker", "release" and "run" are Loco's own.
+// "web", "release" and "run" are Loco's own. "worker" is the main process of an app of type worker, and the
+// name of a further one only in a service: spec/rules.cpp.
 [[nodiscard]] std::optional<std::string> process_name_problem(std::string_view name);
 [[nodiscard]] std::optional<std::string> port_name_problem(std::string_view name);
 // Environment variables: PORT and LOCO_* are set by Loco.

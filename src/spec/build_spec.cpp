@@ -210,7 +210,11 @@ class Builder {
 
     // Defaults that depend on other keys or on the folder.
     void fill_defaults(const Node& document) {
-        if (document.find("name") == nullptr) default_name();
+        // A mistyped `name` is told as an unknown key; that it is missing too would be told twice.
+        const bool mistyped = std::ranges::any_of(document.members, [](const Member& member) {
+            return edit_distance(member.key, "name") <= 1;
+        });
+        if (!mistyped) default_name();
         const auto given = [&](std::string_view path) {
             return find_path(document, path) != nullptr;
         };

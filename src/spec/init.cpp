@@ -91,7 +91,7 @@ std::string write(const InitFile& file, const std::string& comment) {
            "# release_command = [\"/app\", \"migrate\"]  # once, before traffic moves to a new "
            "release\n"
            "\n"
-           "# [process.worker-jobs]      # a further process of the same image\n"
+           "# [process.worker]           # a further process of the same image\n"
            "# command = [\"/app\", \"work\"]\n"
            "\n"
            "# [env]                      # not secret: secrets are set with `loco env set NAME`\n"

@@ -60,6 +60,13 @@ class Rules {
                                    "use a \"service\" whose image serves the files"});
         }
         if (spec_.type != AppType::worker) return;
+        if (const auto* same = given("process.worker")) {
+            reporter_.mistake("process.worker", same->mark,
+                              {"the process of a worker is called \"worker\" itself",
+                               {},
+                               {},
+                               "give this one another name"});
+        }
         for (const std::string_view key : {"http", "ports", "health"}) {
             const auto* member = given(key);
             if (member == nullptr) continue;

@@ -83,5 +83,18 @@ TEST_F(SpecFolder, no_file_is_told_with_what_writes_one) {
     EXPECT_NE(file.error().hint.find("loco init"), std::string::npos);
 }
 
+TEST(SpecExamples, every_example_is_valid) {
+    int count = 0;
+    for (const auto& entry : fs::directory_iterator(fs::path(LOCO_SOURCE_DIR) / "examples")) {
+        if (!fs::exists(entry.path() / "loco.toml")) continue;
+        const auto file = open_spec(entry.path());
+        ASSERT_TRUE(file) << entry.path();
+        const auto spec = read_spec(file->text, file->options);
+        EXPECT_TRUE(spec) << (spec ? "" : render(spec.error().front(), /*color=*/false));
+        ++count;
+    }
+    EXPECT_GE(count, 3);
+}
+
 }  // namespace
 }  // namespace loco::spec
