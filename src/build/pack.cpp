@@ -338,6 +338,7 @@ std::optional<std::string> Context::why_left_out(const std::string& path) const 
     const auto taken = [&](const std::string& at) {
         return std::ranges::any_of(impl_->entries, [&](const TarEntry& e) { return e.path == at; });
     };
+    if (clean == "." || clean == ".." || clean.starts_with("../")) return std::nullopt;
     for (auto slash = clean.find('/');; slash = clean.find('/', slash + 1)) {
         const std::string at = clean.substr(0, slash);
         std::error_code error;

@@ -273,7 +273,9 @@ TEST_F(Pack, says_why_a_file_is_not_there) {
     EXPECT_NE(context->why_left_out("/.env").value_or("").find("`!.env`"), std::string::npos);
     EXPECT_FALSE(context->why_left_out("there"));
     EXPECT_FALSE(context->why_left_out("nowhere"));
-    EXPECT_FALSE(context->why_left_out(""));
+    for (const char* path : {"", ".", "/", "..", "../x"}) {
+        EXPECT_FALSE(context->why_left_out(path)) << path;
+    }
 }
 
 TEST_F(Pack, tells_what_cannot_be_packed) {
