@@ -198,7 +198,6 @@ std::expected<BuildResult, BuildFailure> DockerBuilder::build(const BuildRequest
         {.input = context->stream(),
          .on_stdout = [&](std::string_view bytes) { take(line_out, bytes); },
          .on_stderr = [&](std::string_view bytes) { take(line_err, bytes); },
-         .stop_signal = SIGINT,  // the docker command of 20.10 does not heed SIGTERM
          .cancelled = hooks.cancelled});
     for (std::string* line : {&line_out, &line_err}) {
         if (!line->empty()) progress.feed(*line + "\n");
