@@ -322,7 +322,7 @@ class Run {
         stopped_ = std::move(error);
         kill_at_ = SteadyClock::now() + kKillAfter;
         child_.in.reset();
-        ::kill(-child_.pid, options_.stop_signal);
+        ::kill(-child_.pid, SIGTERM);
     }
 
     void wait() {

@@ -5,7 +5,6 @@
 #include <sys/types.h>
 
 #include <chrono>
-#include <csignal>
 #include <functional>
 #include <optional>
 #include <string>
@@ -33,8 +32,7 @@ struct RunOptions {
     // Chunks as they come, from the calling thread. Unset: thrown away.
     std::function<void(std::string_view)> on_stdout = {};
     std::function<void(std::string_view)> on_stderr = {};
-    std::optional<std::chrono::milliseconds> timeout = {};  // then stop_signal, 5 s later SIGKILL
-    int stop_signal = SIGTERM;
+    std::optional<std::chrono::milliseconds> timeout = {};  // then SIGTERM, 5 s later SIGKILL
     // Asked every 100 ms; true: the same as a timeout, the error's kind is interrupted.
     std::function<bool()> cancelled = {};
 };
