@@ -18,7 +18,8 @@ Result<ContainerStats> Engine::container_stats(const std::string& id) {
     const std::int64_t used = json::integer(memory, "usage");
     ContainerStats stats{
         .at = {},
-        .cpu_ns = json::integer(json::member(json::member(v, "cpu_stats"), "cpu_usage"), "total_usage"),
+        .cpu_ns =
+            json::integer(json::member(json::member(v, "cpu_stats"), "cpu_usage"), "total_usage"),
         .memory_bytes = used > reclaimable ? used - reclaimable : used,
         .memory_limit_bytes = json::integer(memory, "limit"),
         .processes = json::integer(json::member(v, "pids_stats"), "current")};

@@ -160,7 +160,7 @@ struct WaitResult {
 // At one moment; a rate of CPU is the difference of two.
 struct ContainerStats {
     Time at;
-    std::int64_t cpu_ns = 0;  // since its start
+    std::int64_t cpu_ns = 0;        // since its start
     std::int64_t memory_bytes = 0;  // without file pages that can be taken back
     std::int64_t memory_limit_bytes = 0;
     std::int64_t processes = 0;
