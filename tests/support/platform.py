@@ -51,13 +51,14 @@ class Platform:
         self.engine = engine
         self.folder = Path(tempfile.mkdtemp(prefix="loco-test-"))
         self.data = self.folder / "data"
-        self.api, self.gateway, self.registry = free_ports(3)
+        self.api, self.ops, self.gateway, self.registry = free_ports(4)
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith(("LOCO_", "XDG_"))}
         self.environment |= {"HOME": str(self.folder / "home"), "XDG_CONFIG_HOME": str(self.folder / "config"),
                              "XDG_STATE_HOME": str(self.folder / "state"), "XDG_DATA_HOME": str(self.folder / "share"),
                              "DOCKER_HOST": engine.host}
         (self.folder / "home").mkdir()
         self.binaries = BINARIES
+        self.commands: list[list[str]] = []   # every command line, for the test that none is left out
 
     # The command line.
 
@@ -78,6 +79,7 @@ class Platform:
     def run(self, *words, expect: int | None = 0, stdin: str | None = None, timeout: float = 180, cwd: Path | None = None,
             env: dict | None = None) -> Done:
         """Runs it; fails when its exit status is another than expected (None: any)."""
+        self.commands.append([str(word) for word in words])
         process = self.start(*words, cwd=cwd, env=env or {}, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL)
         done = self.finish(process, words, timeout, stdin)
         assert expect is None or done.status == expect, f"expected exit status {expect}\n{done}"
@@ -89,7 +91,7 @@ class Platform:
         return self.run("up", "--detach", *self.up_options(), *more, expect=expect, timeout=90)
 
     def up_options(self) -> list:
-        return ["--data", self.data, "--listen", f"127.0.0.1:{self.api}", "--gateway-listen", f"0.0.0.0:{self.gateway}",
+        return ["--data", self.data, "--listen", f"127.0.0.1:{self.api}", "--ops-listen", f"127.0.0.1:{self.ops}", "--gateway-listen", f"0.0.0.0:{self.gateway}",
                 "--registry-listen", f"127.0.0.1:{self.registry}", "--base-domain", "localhost", "--docker-host", self.engine.host]
 
     def down(self, *more: str, expect: int | None = 0) -> Done:
