@@ -418,6 +418,17 @@ Result<> DockerRuntime::purge() {
     }
     LOCO_ASSIGN(const auto networks, engine_.list_networks(ours()));
     for (const auto& network : networks) LOCO_TRY(engine_.remove_network(network.id));
+    // Names in this Loco's own registry are its own; an image that has others too stays under those.
+    LOCO_ASSIGN(const auto images, engine_.list_images({}));
+    for (const auto& image : images) {
+        for (const auto* references : {&image.tags, &image.digests}) {
+            for (const auto& reference : *references) {
+                if (!reference.starts_with(registry_.host() + "/")) continue;
+                auto removed = engine_.remove_image(reference, /*force=*/false);
+                if (!removed && removed.error().kind != ErrorKind::conflict) return removed;
+            }
+        }
+    }
     if (!options_.firewall) return {};
     return firewall_.remove();
 }

@@ -46,7 +46,8 @@ class DockerRuntime final : public Runtime {
 
     // Watches the engine from now on: listeners are told, output is collected. Once, after on_change.
     void watch();
-    // Everything of this Loco goes: containers, networks, rules. For `loco down --purge`.
+    // Everything of this Loco goes: containers, networks, images of its registry, rules. For `loco down --purge`, while
+    // no loco-api runs.
     [[nodiscard]] Result<> purge();
 
     [[nodiscard]] Result<> ensure_network(const TeamNetwork& network) override;

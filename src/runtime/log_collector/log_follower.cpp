@@ -7,6 +7,7 @@ namespace {
 
 // A frame is one line of at most 16 KiB in Docker; a timestamp stands before it.
 constexpr std::size_t kMaxFrame = 1U << 20;
+constexpr auto kDisorder = std::chrono::milliseconds(10);
 
 }  // namespace
 
@@ -68,9 +69,9 @@ Resume::Resume(const std::vector<LogLine>& kept) {
     newest_ = kept.front().at;
     for (const auto& line : kept) newest_ = std::max(*newest_, line.at);
     since_ = *newest_ - kOverlap;
-    // There may be more lines at the oldest time than were given: begin after it.
+    // Before the oldest that was given there are more; the streams may be out of order by a little.
     if (static_cast<int>(kept.size()) >= kLines) {
-        since_ = std::max<Time>(*since_, kept.front().at + std::chrono::nanoseconds(1));
+        since_ = std::max<Time>(*since_, kept.front().at + kDisorder);
         since_ = std::min(*since_, *newest_);
     }
     for (const auto& line : kept) {

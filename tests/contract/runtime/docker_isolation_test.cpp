@@ -173,6 +173,15 @@ TEST_F(DockerIsolation, rules_that_someone_removed_come_back_and_go_with_the_pur
               std::string::npos);
     MUST(again.docker().purge());
     EXPECT_EQ(rules().find(tag_of(world_->loco())), std::string::npos);
+    auto images = world_->engine().list_images({});
+    MUST(images);
+    for (const auto& image : *images) {
+        for (const auto& tag : image.tags)
+            EXPECT_FALSE(tag.starts_with(world_->registry().host())) << tag;
+    }
+    auto networks = world_->engine().list_networks({{"loco.dev/instance-of", world_->loco()}});
+    MUST(networks);
+    EXPECT_TRUE(networks->empty());
 }
 
 TEST_F(DockerIsolation, two_locos_on_one_engine_do_not_see_each_other) {

@@ -120,9 +120,10 @@ TEST(Resume, begins_a_little_before_the_newest_line) {
 
 TEST(Resume, begins_no_earlier_than_what_it_knows) {
     std::vector<LogLine> lines;
-    for (int i = 0; i < Resume::kLines; ++i) lines.push_back(kept(1000 + i, "x"));
-    Resume resume(lines);
-    EXPECT_EQ(resume.since(), time(1001));
+    for (int i = 0; i < Resume::kLines; ++i) lines.push_back(kept(100'000 * i, "x"));
+    EXPECT_EQ(Resume(lines).since(), time(10'000'000));
+    for (int i = 0; i < Resume::kLines; ++i) lines[static_cast<std::size_t>(i)].at = time(i);
+    EXPECT_EQ(Resume(lines).since(), time(Resume::kLines - 1));
 }
 
 }  // namespace
