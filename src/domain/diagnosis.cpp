@@ -146,6 +146,12 @@ Diagnosis diagnose_never_healthy(const std::vector<Unhealthy>& instances, int po
     return make("never_healthy", DeploymentState::rolling, message, evidence, std::move(steps));
 }
 
+Diagnosis diagnose_not_stopped() {
+    return make("not_stopped", DeploymentState::rolling,
+                "the instances that serve could not be stopped to make room (strategy = \"recreate\"), so no new one was started", {},
+                {"see what is wrong with the gateway or the container engine: loco doctor", "then deploy again: loco redeploy"});
+}
+
 Diagnosis diagnose_gateway_unreachable() {
     return make("gateway_unreachable", DeploymentState::rolling,
                 "the new instances are healthy, but the gateway could not be told to send them traffic; what served before still serves",

@@ -41,6 +41,9 @@ struct Unhealthy {
 [[nodiscard]] Diagnosis diagnose_never_healthy(const std::vector<Unhealthy>& instances, int port, const std::string& health_path,
                                                Millis timeout, const std::string& tail);
 
+// strategy = "recreate": what served before did not make room before the deadline.
+[[nodiscard]] Diagnosis diagnose_not_stopped();
+
 // The gateway could not be told to move the traffic before the deadline.
 [[nodiscard]] Diagnosis diagnose_gateway_unreachable();
 // The client's lease ran out while it was building.

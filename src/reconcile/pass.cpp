@@ -72,6 +72,7 @@ void Reconciler::Pass::observe() {
     observe_tails();
     seen_.routes_known = memo_.routes_known;
     seen_.routes = memo_.routes;
+    seen_.gateway_error = memo_.gateway_error;
     seen_.terminated = memo_.terminated;
     seen_.start_errors = memo_.start_errors;
     seen_.admission_errors = memo_.admission_errors;

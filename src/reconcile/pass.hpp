@@ -18,6 +18,7 @@ namespace loco::reconcile {
 struct Reconciler::Memo {
     bool routes_known = false;
     std::optional<AppRoutes> routes;
+    std::optional<Error> gateway_error;
     std::set<InstanceId> terminated;
     std::map<InstanceId, StartError> start_errors;
     std::map<DeploymentId, Error> admission_errors;

@@ -206,6 +206,7 @@ Result<> Reconciler::Pass::operator()(const ApplyRoutes& effect) {
     gateway_fresh_ = false;
     memo_.routes_known = applied.has_value();
     memo_.routes = effect.routes;
+    memo_.gateway_error = applied ? std::nullopt : std::optional(applied.error());
     return applied;
 }
 

@@ -172,20 +172,31 @@ bool Planner::old_set_stopped() const {
     });
 }
 
-bool Planner::is_complete(const DeploymentId& set, const ReleaseId& release_id,
-                          const std::map<std::string, ScaleOverride>& scale) const {
-    const Release* release = rows_.release(release_id);
-    if (release == nullptr) return false;
-    for (const auto& process : wanted_processes(release->spec, scale)) {
+bool Planner::brings_up(const Deployment& deployment, const Instance& instance) const {
+    if (instance.set != deployment.set) return false;
+    return deployment.set == deployment.id || (instance.created_at >= deployment.created_at && instance.restarts == 0);
+}
+
+bool Planner::is_complete(const Deployment& deployment) const {
+    if (!seen_.runtime_known) return false;
+    for (const auto& process : wanted_processes(rows_.release(deployment.release)->spec, rows_.app.scale)) {
         for (int index = 0; index < process.replicas; ++index) {
-            const bool healthy = std::ranges::any_of(rows_.instances, [&](const Instance& instance) {
-                return instance.set == set && instance.process == process.name && instance.index == index &&
-                       instance.state == InstanceState::healthy && !deaths_.contains(instance.id);
+            const bool there = std::ranges::any_of(rows_.instances, [&](const Instance& instance) {
+                if (instance.set != deployment.set || instance.process != process.name || instance.index != index) return false;
+                if (instance.state == InstanceState::draining || instance.state == InstanceState::stopping) return false;
+                if (!brings_up(deployment, instance)) return true;
+                return instance.state == InstanceState::healthy && !deaths_.contains(instance.id);
             });
-            if (!healthy) return false;
+            if (!there) return false;
         }
     }
     return true;
+}
+
+bool Planner::has_healthy(const DeploymentId& set) const {
+    return std::ranges::any_of(rows_.instances, [&](const Instance& instance) {
+        return instance.set == set && instance.state == InstanceState::healthy && !deaths_.contains(instance.id);
+    });
 }
 
 const std::map<std::string, ScaleOverride>& Planner::live_scale() const {

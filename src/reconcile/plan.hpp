@@ -43,6 +43,7 @@ struct Observed {
     // What the gateway has confirmed last; known and none: that it has no routes of the app.
     bool routes_known = false;
     std::optional<AppRoutes> routes;
+    std::optional<Error> gateway_error;  // of the last try, when that failed
     std::set<InstanceId> terminated;  // were sent SIGTERM by this process
     std::map<DeploymentId, Admission> admissions;
     std::map<DeploymentId, Error> admission_errors;  // why there is no answer yet

@@ -192,8 +192,20 @@ bool Planner::is_wanted(const Instance& instance) const {
     if (scale == nullptr || release == nullptr) return false;
     const auto processes = wanted_processes(release->spec, *scale);
     return std::ranges::any_of(processes, [&](const WantedProcess& process) {
-        return process.name == instance.process && instance.index < process.replicas;
+        return process.name == instance.process &&
+               (instance.index < process.replicas || (process.replicas > 0 && stands_in(instance, process.replicas)));
     });
+}
+
+// One too many that serves, while none of those that should remain does.
+bool Planner::stands_in(const Instance& instance, int replicas) const {
+    const auto serves = [&](const Instance& one) {
+        return one.state == InstanceState::healthy && !deaths_.contains(one.id);
+    };
+    return serves(instance) && instance.set == rows_.app.live_set &&
+           std::ranges::none_of(rows_.instances, [&](const Instance& other) {
+               return other.set == instance.set && other.process == instance.process && other.index < replicas && serves(other);
+           });
 }
 
 void Planner::retire(Instance& instance) {
@@ -239,22 +251,38 @@ void Planner::fill(const DeploymentId& set, const ReleaseId& release_id,
 }
 
 void Planner::keep_sets() {
+    Deployment* open = holder();
+    const bool recreating = open != nullptr && recreates(*open);
     for (auto& instance : rows_.instances) {
-        if (!instance.id.empty() && !is_wanted(instance)) retire(instance);
+        // Blind to what really runs, nothing that may serve is taken out.
+        if (instance.id.empty() || !seen_.runtime_known || is_wanted(instance)) continue;
+        const auto before = instance.state;
+        retire(instance);
+        // It drains, and is then asked to stop.
+        if (recreating && instance.state != before) allow_time(*open, 2 * stop_timeout(instance));
     }
     if (rows_.app.destroying) return;
-    const Deployment* open = holder();
-    const bool recreating = open != nullptr && recreates(*open);
     if (rows_.app.live_set && rows_.app.live_release && !recreating) {
         fill(*rows_.app.live_set, *rows_.app.live_release, live_scale());
     }
     if (open == nullptr || open->state != DeploymentState::rolling || !open->set || !open->release) return;
     if (open->set == rows_.app.live_set || (recreating && !old_set_stopped())) return;
+    const auto count = rows_.instances.size();
     fill(*open->set, *open->release, rows_.app.scale);
+    // The time until healthy begins when there is something that can become it.
+    if (rows_.instances.size() > count && !contains(before_.instances, *open->set, &Instance::set)) allow_time(*open, Millis(0));
+}
+
+void Planner::allow_time(Deployment& deployment, Millis before_start) {
+    const Release* release = rows_.release(deployment.release);
+    if (release == nullptr) return;
+    deployment.deadline = std::max(deployment.deadline, now_ + release->spec.deploy.timeout + before_start);
 }
 
 void Planner::advance_stops() {
     using enum InstanceState;
+    // Wanted and given up in one plan: never written.
+    std::erase_if(rows_.instances, [](const Instance& instance) { return instance.id.empty() && instance.state != pending; });
     const bool told = routes_applied();  // that these are draining
     for (auto& instance : rows_.instances) {
         if (instance.state != draining) continue;

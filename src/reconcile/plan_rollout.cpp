@@ -176,10 +176,7 @@ void Planner::advance_releasing(Deployment& deployment) {
 
 void Planner::begin_rolling(Deployment& deployment) {
     const Release& release = *rows_.release(deployment.release);
-    const auto& deploy = release.spec.deploy;
-    deployment.deadline = now_ + deploy.timeout;
-    // The old set makes room first: it drains, and is then asked to stop.
-    if (deploy.strategy == Strategy::recreate) deployment.deadline += 2 * deploy.stop_timeout;
+    deployment.deadline = now_ + release.spec.deploy.timeout;
     int count = 0;
     for (const auto& process : wanted_processes(release.spec, rows_.app.scale)) count += process.replicas;
     move(deployment, DeploymentState::rolling,
@@ -191,11 +188,9 @@ bool Planner::failed_by_death(Deployment& deployment) {
     for (const auto& instance : rows_.instances) {
         const auto death = deaths_.find(instance.id);
         if (death == deaths_.end() || instance.set != deployment.set) continue;
-        // In a change of replicas the set serves already; only what it adds can fail it.
-        const bool is_new = deployment.set == deployment.id ||
-                            (instance.created_at >= deployment.created_at && instance.restarts == 0 &&
-                             instance.state != InstanceState::healthy && instance.state != InstanceState::draining);
-        if (!is_new) continue;
+        const bool served = deployment.set != deployment.id && (instance.state == InstanceState::healthy ||
+                                                                instance.state == InstanceState::draining);
+        if (served || !brings_up(deployment, instance)) continue;
         const auto& [how, problem] = death->second;
         end(deployment, DeploymentState::failed,
             problem.empty() ? diagnose_exit_at_start(instance, how)
@@ -225,6 +220,7 @@ Diagnosis Planner::never_healthy(const Deployment& deployment) const {
         if (const auto found = seen_.tails.find(instance.id); found != seen_.tails.end() && tail.empty()) tail = found->second;
         unhealthy.push_back({instance_name(instance), std::move(problem)});
     }
+    if (unhealthy.empty()) return diagnose_not_stopped();
     return diagnose_never_healthy(unhealthy, port, release != nullptr ? release->spec.health.path : "",
                                   release != nullptr ? release->spec.deploy.timeout : Millis(0), tail);
 }
@@ -240,19 +236,16 @@ void Planner::advance_rolling(Deployment& deployment) {
         end(deployment, DeploymentState::failed, diagnose_error(deployment.state, *seen_.placement_error));
         return;
     }
-    if (is_complete(*deployment.set, *deployment.release, rows_.app.scale) &&
-        (!recreates(deployment) || old_set_stopped())) {
+    if (is_complete(deployment) && (!recreates(deployment) || old_set_stopped())) {
         if (deployment.set == deployment.id) {
             switch_traffic(deployment);
         } else if (routes_applied()) {
             go_live(deployment);
+        } else {
+            give_up_on_gateway(deployment);
         }
-        if (deployment.state != DeploymentState::rolling || switched(deployment)) return;
-    }
-    if (now_ < deployment.deadline) {
+    } else if (now_ < deployment.deadline) {
         wake(deployment.deadline);
-    } else if (is_complete(*deployment.set, *deployment.release, rows_.app.scale)) {
-        end(deployment, DeploymentState::failed, diagnose_gateway_unreachable());
     } else {
         end(deployment, DeploymentState::failed, never_healthy(deployment));
     }
@@ -266,14 +259,24 @@ void Planner::switch_traffic(Deployment& deployment) {
 }
 
 void Planner::confirm_switch(Deployment& deployment) {
-    // What served before still runs and can be put back.
-    if (failed_by_death(deployment)) return;
+    // When nothing of it is left but what served before still runs, that is put back. Otherwise it is a crash as any other.
+    if (!has_healthy(*deployment.set) && rows_.app.previous_set && has_healthy(*rows_.app.previous_set) &&
+        failed_by_death(deployment)) {
+        return;
+    }
     if (routes_applied()) {
         go_live(deployment);
-    } else if (now_ >= deployment.deadline) {
-        end(deployment, DeploymentState::failed, diagnose_gateway_unreachable());
     } else {
+        give_up_on_gateway(deployment);
+    }
+}
+
+// Not before it has been tried: the deadline may have passed while no process ran.
+void Planner::give_up_on_gateway(Deployment& deployment) {
+    if (now_ < deployment.deadline) {
         wake(deployment.deadline);
+    } else if (seen_.gateway_error) {
+        end(deployment, DeploymentState::failed, diagnose_gateway_unreachable());
     }
 }
 

@@ -32,9 +32,11 @@ class Planner {
     void advance_stops();
     void observe_one_shot(Instance& instance);
     void fill(const DeploymentId& set, const ReleaseId& release, const std::map<std::string, ScaleOverride>& scale);
+    void allow_time(Deployment& deployment, Millis before_start);
     void retire(Instance& instance);  // out of rotation when it has traffic, else stopping
     void enter(Instance& instance, InstanceState state);
     [[nodiscard]] bool is_wanted(const Instance& instance) const;
+    [[nodiscard]] bool stands_in(const Instance& instance, int replicas) const;
     [[nodiscard]] std::optional<Death> death_of(const Instance& instance);
 
     // --- plan_rollout.cpp
@@ -47,6 +49,7 @@ class Planner {
     void begin_rolling(Deployment& deployment);
     void switch_traffic(Deployment& deployment);
     void confirm_switch(Deployment& deployment);
+    void give_up_on_gateway(Deployment& deployment);
     void go_live(Deployment& deployment);
     void end(Deployment& deployment, DeploymentState state, Diagnosis diagnosis);
     [[nodiscard]] bool failed_by_death(Deployment& deployment);
@@ -59,8 +62,10 @@ class Planner {
     // The old set makes room before the new one starts.
     [[nodiscard]] bool recreates(const Deployment& deployment) const;
     [[nodiscard]] bool old_set_stopped() const;
-    [[nodiscard]] bool is_complete(const DeploymentId& set, const ReleaseId& release,
-                                   const std::map<std::string, ScaleOverride>& scale) const;
+    [[nodiscard]] bool is_complete(const Deployment& deployment) const;
+    // In a change of replicas the set serves already: only what it adds is brought up, and can fail it.
+    [[nodiscard]] bool brings_up(const Deployment& deployment, const Instance& instance) const;
+    [[nodiscard]] bool has_healthy(const DeploymentId& set) const;
     [[nodiscard]] const std::map<std::string, ScaleOverride>& live_scale() const;
     [[nodiscard]] const ObservedContainer* container(const Instance& instance) const;
     [[nodiscard]] bool has_containers(const InstanceId& instance) const;

@@ -45,15 +45,35 @@ PassResult Reconciler::pass(const AppId& app) {
     return result;
 }
 
+// Whoever changed an app's rows wakes it, unless the answer to the write was lost, or the process died in between.
+Result<bool> Reconciler::is_unfinished(const ReadTx& tx, const AppId& id) {
+    LOCO_ASSIGN(const auto app, tx.app(id));
+    if (app.destroying || app.lock || app.previous_set) return true;
+    {
+        const std::lock_guard lock(shared_->mutex);
+        const auto kept = shared_->memos.find(id);
+        if (kept == shared_->memos.end() || !kept->second->routes_known) return true;
+    }
+    LOCO_ASSIGN(const auto open, tx.open_deployments(id));
+    return !open.empty();
+}
+
 SweepResult Reconciler::sweep() {
     SweepResult out;
     // Containers first: whatever they show has had its row before it.
     const auto containers = shared_->ports.runtime.list_all();
     std::vector<Instance> instances;
+    std::set<AppId> suspicious;
     const auto read = shared_->ports.store.read([&](const ReadTx& tx) -> Result<> {
         LOCO_ASSIGN(instances, tx.all_instances());
+        LOCO_ASSIGN(const auto apps, tx.all_apps());
+        for (const auto& app : apps) {
+            LOCO_ASSIGN(const bool unfinished, is_unfinished(tx, app));
+            if (unfinished) suspicious.insert(app);
+        }
         return {};
     });
+    out.suspicious.assign(suspicious.begin(), suspicious.end());
     if (!containers || !read) {
         out.error = !containers ? containers.error() : read.error();
         return out;
@@ -68,7 +88,6 @@ SweepResult Reconciler::sweep() {
         log::info("a container without an instance is removed", {{"instance", orphan.str()}});
         if (const auto removed = shared_->ports.runtime.remove(orphan); !removed && !out.error) out.error = removed.error();
     }
-    std::set<AppId> suspicious;
     for (const auto& instance : instances) {
         if (!is_settled(instance, *containers)) suspicious.insert(instance.app);
     }
@@ -95,6 +114,7 @@ Result<> Reconciler::sync_gateway() {
     for (auto& routes : all) {
         const auto kept = memo(routes.app);
         kept->routes_known = true;
+        kept->gateway_error.reset();
         kept->routes = std::move(routes);
     }
     return {};

@@ -69,7 +69,7 @@ class Reconciler {
     [[nodiscard]] PassResult pass(const AppId& app);
 
     // Looks at everything at once, cheaply: removes Loco's containers that have no row, and names the apps whose
-    // containers are not what their rows say. Beside passes.
+    // containers are not what their rows say or that something is under way for. Beside passes.
     [[nodiscard]] SweepResult sweep();
 
     // Tells the gateway all apps' routes at once; apps that are gone lose theirs.
@@ -81,6 +81,7 @@ class Reconciler {
 
     std::shared_ptr<Memo> memo(const AppId& app);
     void forget(const AppId& app);
+    [[nodiscard]] Result<bool> is_unfinished(const ReadTx& tx, const AppId& app);
 
     struct Shared;  // what passes of all apps share
     std::unique_ptr<Shared> shared_;

@@ -1,0 +1,213 @@
+// A whole Loco in one thread under a simulated clock: the real use cases and the real reconciler over the simulated
+// store, runtime, gateway, health and registry, each of which may fail, or take the process down, at any call.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "gateway/simulated/gateway.hpp"
+#include "ports/registry.hpp"
+#include "reconcile/reconciler.hpp"
+#include "runtime/simulated/simulated_health.hpp"
+#include "runtime/simulated/simulated_runtime.hpp"
+#include "store/memory/memory_store.hpp"
+#include "usecase/context.hpp"
+
+namespace loco::simulation {
+
+// The process dies here: thrown by a port's call, caught by the world, which starts it anew.
+struct Crash {};
+
+class SimulatedClock final : public Clock {
+  public:
+    [[nodiscard]] Time now() const override { return now_; }
+    [[nodiscard]] SteadyTime steady() const override { return SteadyTime(now_.time_since_epoch()); }
+    void move_to(Time time) { now_ = std::max(now_, time); }
+
+  private:
+    Time now_ = from_unix_ms(1'790'000'000'000);
+};
+
+// What chance decides, from one seed.
+class Dice {
+  public:
+    explicit Dice(std::uint64_t seed) : random_(seed) {}
+    [[nodiscard]] std::uint64_t below(std::uint64_t n) { return random_.next() % n; }
+    [[nodiscard]] bool percent(std::uint64_t p) { return below(100) < p; }
+    [[nodiscard]] Duration up_to(Duration most) {
+        return Duration(static_cast<std::int64_t>(below(static_cast<std::uint64_t>(most.count()) + 1)));
+    }
+    template <class T>
+    [[nodiscard]] const T& pick(const std::vector<T>& from) { return from[below(from.size())]; }
+
+  private:
+    SeededRandom random_;
+};
+
+// Knows the manifests that were pushed; a runtime can only pull what is here.
+class SimulatedRegistry final : public Registry {
+  public:
+    SimulatedRegistry(SimulatedRuntime& runtime, const Clock& clock, std::function<Result<>()> hook)
+        : runtime_(runtime), clock_(clock), hook_(std::move(hook)) {}
+    void push(const ImageRef& ref, const ImageFacts& facts);
+    [[nodiscard]] bool has(const std::string& repository, const std::string& digest) const {
+        return manifests_.contains({repository, digest});
+    }
+
+    [[nodiscard]] std::string host() const override { return "127.0.0.1:5000"; }
+    [[nodiscard]] Result<ManifestInfo> manifest(const std::string& repository, const std::string& digest) override;
+    [[nodiscard]] Result<RegistryToken> push_token(const std::string& repository) override;
+    [[nodiscard]] Result<RegistryToken> pull_token(const std::string& repository) override;
+    [[nodiscard]] Result<> remove_manifest(const std::string& repository, const std::string& digest) override;
+
+  private:
+    SimulatedRuntime& runtime_;
+    const Clock& clock_;
+    std::function<Result<>()> hook_;
+    std::set<std::pair<std::string, std::string>> manifests_;
+};
+
+// What a client that builds holds.
+struct Build {
+    DeploymentId deployment;
+    AppId app;
+    std::string repository;
+    AppSpec spec;
+};
+
+struct Connection {
+    InstanceId instance;
+    Time closes_at;
+};
+
+class World {
+  public:
+    explicit World(std::uint64_t seed);
+
+    // One thing happens. False when an invariant is broken (see violation()).
+    bool step();
+    // Faults end; everything must come to rest as the rows say. False when it does not.
+    bool settle();
+
+    [[nodiscard]] const std::string& violation() const { return violation_; }
+    // A number made of all that happened: equal for equal runs.
+    [[nodiscard]] std::uint64_t trace_hash() const { return trace_hash_; }
+    void print_trace(bool print) { print_trace_ = print; }
+    // How often each kind of thing happened, to see that the simulation tries what it should.
+    [[nodiscard]] const std::map<std::string, std::uint64_t>& counts() const { return counts_; }
+
+  private:
+    // --- world.cpp: the process and the time
+    void start_process();
+    void run_in_process(const std::function<void()>& work);
+    [[nodiscard]] Result<> port_call(const char* port, int error_percent);
+    void pass(const AppId& app);
+    void sweep();
+    void advance_time();
+    [[nodiscard]] std::optional<Time> next_due() const;
+    void move_clock(Time to);
+    void begin_step();
+    [[nodiscard]] bool wake_due_timers();
+    void trace(const std::string& what);
+    void count(const std::string& what) { ++counts_[what]; }
+    Context context();
+    // Reads without faults: for the world's own eyes.
+    void look(const std::function<Result<>(const ReadTx&)>& work);
+
+    // --- clients.cpp: what people do
+    void client_step();
+    void create();
+    void begin_deploy(const AppId& app);
+    void report(std::size_t build);
+    void change_something(const AppId& app);
+    [[nodiscard]] AppSpec make_spec(const std::string& name);
+    [[nodiscard]] std::string make_image(const std::string& repository, const AppSpec& spec);
+    [[nodiscard]] SimulatedBehaviour behaviour_of(const ContainerSpec& spec);
+
+    // --- faults.cpp: what goes wrong
+    void fault_step();
+    void gateway_fault();
+    void runtime_fault();
+    void traffic();
+    void end_faults();
+
+    // --- invariants.cpp
+    bool check();
+    bool broken(const std::string& what);  // false, always
+    void dump();
+    [[nodiscard]] bool check_rows();
+    [[nodiscard]] bool check_deployment(const Deployment& row, const App* app);
+    [[nodiscard]] bool check_containers();
+    [[nodiscard]] bool check_gateway();
+    [[nodiscard]] bool check_service();
+    [[nodiscard]] bool at_rest(std::string& why);
+    [[nodiscard]] bool app_at_rest(const reconcile::AppRows& rows, std::string& why);
+
+    std::uint64_t seed_;
+    Dice dice_;
+    SeededRandom random_;
+    SimulatedClock clock_;
+    Config config_;
+
+    // What outlives the process.
+    store::MemoryStore store_;
+    SimulatedRuntime runtime_;
+    gateway::SimulatedGateway gateway_;
+    SimulatedRegistry registry_;
+
+    // The process.
+    std::unique_ptr<SimulatedHealth> health_;
+    std::unique_ptr<reconcile::Reconciler> reconciler_;
+    std::set<AppId> wakes_;
+    std::map<AppId, Time> timers_;
+    std::map<AppId, int> failures_;
+    Time next_sweep_;
+    bool synced_ = false;
+
+    // Chance.
+    int store_errors_ = 0;  // percent of calls
+    int runtime_errors_ = 0;
+    int gateway_errors_ = 0;
+    int registry_errors_ = 0;
+    int crash_in_ = -1;  // port calls until the process dies
+    bool gateway_away_ = false;
+    bool runtime_away_ = false;
+
+    // The people.
+    std::vector<TeamId> teams_;
+    std::vector<AppId> apps_;
+    std::vector<Build> builds_;
+    std::map<std::string, SimulatedBehaviour> images_;  // by digest
+    std::set<std::string> flaky_images_;                // whose containers do not stay up
+    int next_image_ = 0;
+    int next_name_ = 0;
+
+    // The world's own record, against which rows are checked.
+    std::vector<Connection> connections_;
+    std::set<InstanceId> failing_health_;
+    std::map<DeploymentId, Deployment> deployments_;  // as last seen
+    std::map<ReleaseId, Release> releases_;
+    std::set<AppId> given_up_;                        // apps, until something of theirs is live again
+    std::map<AppId, App> rows_apps_;                  // of this step
+    std::map<InstanceId, Instance> rows_instances_;
+    std::set<AppId> acknowledged_apps_;
+    std::set<DeploymentId> acknowledged_deployments_;
+    std::set<AppId> destroyed_;
+    std::map<DeploymentId, int> release_commands_;  // containers started for it
+    std::set<AppId> serving_;                       // could answer after the last step
+    std::set<AppId> behind_;  // whose routes the gateway had not taken over from its files when the step began
+    bool step_may_cut_ = false;                     // what happened may end a service: a fault, not a decision
+    bool settling_ = false;
+
+    std::string violation_;
+    std::uint64_t trace_hash_ = 1469598103934665603ULL;
+    bool print_trace_ = false;
+    std::map<std::string, std::uint64_t> counts_;
+};
+
+}  // namespace loco::simulation
