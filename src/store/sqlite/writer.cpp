@@ -77,7 +77,6 @@ void Writer::run() {
 Result<> Writer::begin() {
     if (database_ == nullptr) {
         LOCO_ASSIGN(database_, open_());
-        log::info("the database can be written again");
     }
     return database_->run("BEGIN IMMEDIATE");
 }
@@ -96,6 +95,9 @@ std::size_t Writer::commit(Batch& batch, std::size_t first) {
     }
     if (const auto committed = database_->run("COMMIT"); !committed) {
         lose(batch, first, batch.size(), committed.error());
+    } else if (!trouble_.empty()) {
+        log::info("the database is written again");
+        trouble_.clear();
     }
     return batch.size();
 }
@@ -126,7 +128,9 @@ bool Writer::run_in_savepoint(Job& job) {
 
 // None of batch[first, end) is kept. Those that failed for a reason of their own keep it.
 void Writer::lose(Batch& batch, std::size_t first, std::size_t end, const Error& error) {
-    log::failure("writing to the database", error);
+    // Once, not for each of the many that may try until it is over.
+    if (trouble_ != error.code_or_kind()) log::failure("writing to the database", error);
+    trouble_ = error.code_or_kind();
     for (auto i = first; i < end; ++i) {
         batch[i]->events.clear();
         if (batch[i]->result && !batch[i]->thrown) batch[i]->result = fail(error);

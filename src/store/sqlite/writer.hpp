@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <semaphore>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -53,6 +54,7 @@ class Writer {
 
     std::unique_ptr<sqlite::Database> database_;
     Open open_;
+    std::string trouble_;  // the code of the last failure, until a commit succeeds
     Listener listener_;
     std::mutex mutex_;
     std::condition_variable arrived_;
