@@ -186,6 +186,11 @@ Result<> Query::run() {
     return {};
 }
 
+void Query::reset() {
+    if (statement_ != nullptr) sqlite3_reset(statement_);
+    bound_ = 0;
+}
+
 bool Query::is_null(int column) const {
     return sqlite3_column_type(statement_, column) == SQLITE_NULL;
 }

@@ -86,6 +86,8 @@ class Query {
     [[nodiscard]] Result<bool> step();
     // For statements that give no rows.
     [[nodiscard]] Result<> run();
+    // Ready to be bound and run once more.
+    void reset();
 
     // Of the row; columns from 0.
     [[nodiscard]] bool is_null(int column) const;
