@@ -1,12 +1,8 @@
 #include "tests/contract/gateway/haproxy_process.hpp"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -54,20 +50,7 @@ HaproxyProcess::~HaproxyProcess() {
 }
 
 void HaproxyProcess::start() {
-    auto words = haproxy::argv(options_);
-    std::vector<char*> arguments;
-    for (auto& word : words) arguments.push_back(word.data());
-    arguments.push_back(nullptr);
-    const auto log = (options_.data_dir / "log").string();
-    pid_ = ::fork();
-    if (pid_ == 0) {
-        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-        const int fd = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-        ::dup2(fd, 1);
-        ::dup2(fd, 2);
-        ::execvp(arguments[0], arguments.data());
-        ::_exit(127);
-    }
+    child_ = test::Child(haproxy::argv(options_), (options_.data_dir / "log").string());
     if (!test::eventually([&] {
             return connect().open() && std::filesystem::exists(haproxy::stats_socket(options_));
         })) {
@@ -76,15 +59,13 @@ void HaproxyProcess::start() {
 }
 
 void HaproxyProcess::kill(bool only_workers) {
-    if (pid_ <= 0) return;
-    const auto workers = children_of(pid_);
+    if (child_.pid() <= 0) return;
+    const auto workers = children_of(child_.pid());
     if (only_workers) {
         for (const auto worker : workers) ::kill(worker, SIGKILL);
-    } else {
-        ::kill(pid_, SIGKILL);
     }
-    ::waitpid(pid_, nullptr, 0);
-    pid_ = -1;
+    // A master ends by itself when a worker was killed.
+    child_.stop(only_workers ? 0 : SIGKILL);
     EXPECT_TRUE(test::eventually([&] { return std::ranges::none_of(workers, alive); }))
         << "a worker outlives its master";
 }

@@ -1,14 +1,13 @@
 // A real HAProxy on a free port and in a folder of its own, and what supervises it: as `loco up` does.
 #pragma once
 
-#include <sys/types.h>
-
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "gateway/haproxy/config.hpp"
 #include "gateway/haproxy/gateway.hpp"
+#include "tests/support/child.hpp"
 #include "tests/support/socket.hpp"
 
 namespace loco::gateway {
@@ -28,14 +27,13 @@ class HaproxyProcess {
     void start();
     // SIGKILL to the master, or to its workers; returns when all of it has ended.
     void kill(bool only_workers = false);
-    [[nodiscard]] pid_t pid() const { return pid_; }
 
     test::Connection connect() const { return test::Connection::to(port_); }
 
   private:
     haproxy::Options options_;
     std::uint16_t port_ = 0;
-    pid_t pid_ = -1;
+    test::Child child_;
 };
 
 // One request on a connection of its own.

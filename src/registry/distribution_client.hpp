@@ -1,0 +1,45 @@
+// ports/registry.hpp over the distribution API (OCI distribution specification 1.1) of Loco's own registry.
+#pragma once
+
+#include <string>
+
+#include "http/client.hpp"
+#include "ports/registry.hpp"
+#include "registry/token_service.hpp"
+
+namespace loco::registry {
+
+// May be called from any thread.
+class DistributionClient final : public Registry {
+  public:
+    // `host`: "127.0.0.1:5000". `platform`: which manifest of an index counts for the size, "os/architecture".
+    DistributionClient(std::string host, const TokenService& tokens, http::Client& client,
+                       std::string platform = "linux/amd64")
+        : host_(std::move(host)),
+          platform_(std::move(platform)),
+          tokens_(tokens),
+          client_(client) {}
+
+    [[nodiscard]] std::string host() const override { return host_; }
+    // Verifies that what the registry has under that digest has that digest.
+    [[nodiscard]] Result<ManifestInfo> manifest(const std::string& repository,
+                                                const std::string& digest) override;
+    [[nodiscard]] Result<RegistryToken> push_token(const std::string& repository) override;
+    [[nodiscard]] Result<RegistryToken> pull_token(const std::string& repository) override;
+    // One that is not there is removed already.
+    [[nodiscard]] Result<> remove_manifest(const std::string& repository,
+                                           const std::string& digest) override;
+
+  private:
+    [[nodiscard]] Result<http::ClientResponse> ask(http::Method method,
+                                                   const std::string& repository,
+                                                   const std::string& digest,
+                                                   const Secret<>& token);
+
+    std::string host_;
+    std::string platform_;
+    const TokenService& tokens_;
+    http::Client& client_;
+};
+
+}  // namespace loco::registry
