@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <utility>
@@ -189,14 +190,19 @@ void Connection::abort() {
     close();
 }
 
+// Below the range that connect() takes its own ports from (32768 up): a client that asks a closed port of that range again
+// and again is sooner or later connected to itself, and then keeps the port from its server.
 std::uint16_t free_port() {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    auto address = loopback(0);
-    socklen_t size = sizeof address;
-    ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
-    ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-    ::close(fd);
-    return ntohs(address.sin_port);
+    static std::atomic<unsigned> next = static_cast<unsigned>(::getpid()) * 7U;
+    while (true) {
+        const auto port = static_cast<std::uint16_t>(12'000 + next++ % 20'000);
+        const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        const auto address = loopback(port);
+        const bool free =
+            ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+        ::close(fd);
+        if (free) return port;
+    }
 }
 
 void pause_briefly() { ::poll(nullptr, 0, 2); }

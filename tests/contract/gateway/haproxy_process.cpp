@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <sstream>
 #include <vector>
 
@@ -21,11 +22,19 @@ std::vector<pid_t> children_of(pid_t pid) {
     return result;
 }
 
+// Any of its threads is: the first may be a zombie while another still holds the listening sockets.
 bool alive(pid_t pid) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-    std::string text((std::istreambuf_iterator<char>(file)), {});
-    const auto name_end = text.rfind(')');
-    return name_end != std::string::npos && text.size() > name_end + 2 && text[name_end + 2] != 'Z';
+    std::error_code gone;
+    for (const auto& task :
+         std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task", gone)) {
+        std::ifstream file(task.path() / "stat");
+        const std::string text((std::istreambuf_iterator<char>(file)), {});
+        const auto name_end = text.rfind(')');
+        if (name_end != std::string::npos && text.size() > name_end + 2 &&
+            text[name_end + 2] != 'Z')
+            return true;
+    }
+    return false;
 }
 
 }  // namespace
@@ -45,6 +54,7 @@ HaproxyProcess::HaproxyProcess(const std::function<void(haproxy::Options&)>& adj
 }
 
 HaproxyProcess::~HaproxyProcess() {
+    if (testing::Test::HasFailure()) std::cerr << "HAProxy said:\n" << log();
     kill();
     std::filesystem::remove_all(options_.data_dir);
 }
