@@ -1,0 +1,121 @@
+#include <boost/json.hpp>
+#include <charconv>
+
+#include "api/handlers.hpp"
+#include "api/json.hpp"
+
+namespace loco::api {
+namespace {
+
+namespace json = boost::json;
+
+constexpr int kLinesAtOnce = 500;
+
+std::string to_ndjson(const LogLine& line) {
+    static constexpr std::string_view kStreams[] = {"stdout", "stderr", "build"};
+    return json::serialize(json::object{
+               {"seq", line.seq},
+               {"at", to_rfc3339_nano(line.at)},
+               {"instance", line.instance},
+               {"process", line.process},
+               {"release", line.release > 0 ? json::value(release_name(line.release)) : json::value(nullptr)},
+               {"stream", kStreams[static_cast<std::size_t>(line.stream)]},
+               {"text", to_utf8(line.text)},
+           }) +
+           "\n";
+}
+
+// The lines that were asked for, then each that comes.
+class FollowedLogs final : public http::BodyStream {
+  public:
+    FollowedLogs(Services& services, LogFilter filter, std::string first, std::int64_t after)
+        : services_(services), filter_(std::move(filter)), first_(std::move(first)), after_(after) {}
+
+    void set_waker(std::function<void()> waker) override {
+        subscription_ = services_.log_feed.follow(filter_.app.str(), std::move(waker));
+    }
+
+    Chunk next() override {
+        if (!first_.empty()) return {.data = std::exchange(first_, {})};
+        Chunk chunk;
+        const auto lines = services_.logs.after(filter_, after_, kLinesAtOnce);
+        if (!lines) return {.data = {}, .ended = true};
+        for (const auto& line : *lines) {
+            chunk.data += to_ndjson(line);
+            after_ = std::max(after_, line.seq);
+        }
+        return chunk;
+    }
+
+    // A blank line is no JSON document; readers of NDJSON pass over it.
+    std::string keep_alive() const override { return "\n"; }
+
+  private:
+    Services& services_;
+    LogFilter filter_;
+    std::string first_;
+    std::int64_t after_;
+    std::shared_ptr<void> subscription_;
+};
+
+template <class Number>
+Result<Number> parse_number(std::string_view text, std::string_view what) {
+    Number value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || end != text.data() + text.size() || value < 0) {
+        return fail(ErrorKind::invalid, std::string(what) + " must be a whole number", {}, "invalid_query");
+    }
+    return value;
+}
+
+Result<LogFilter> read_filter(const Call& call) {
+    LogFilter filter{.app = call.app.id};
+    if (const auto process = call.query("process"); !process.empty()) filter.process = std::string(process);
+    if (const auto instance = call.query("instance"); !instance.empty()) filter.instance = std::string(instance);
+    if (const auto build = call.query("build"); !build.empty()) {
+        LOCO_ASSIGN(filter.build, DeploymentId::parse(build));
+    }
+    if (auto release = call.query("release"); !release.empty()) {
+        if (release.starts_with('v')) release.remove_prefix(1);
+        LOCO_ASSIGN(filter.release, parse_number<int>(release, "release"));
+    }
+    if (const auto since = call.query("since"); !since.empty()) {
+        LOCO_ASSIGN(filter.since, parse_rfc3339(since));
+    }
+    return filter;
+}
+
+}  // namespace
+
+Result<http::Response> get_logs(Services& services, Call& call) {
+    LOCO_ASSIGN(auto filter, read_filter(call));
+    int n = 100;
+    if (const auto text = call.query("n"); !text.empty()) {
+        LOCO_ASSIGN(n, parse_number<int>(text, "n"));
+        n = std::min(n, 10'000);
+    }
+    const bool follow = call.query("follow") == "true" || call.query("follow") == "1";
+    std::vector<LogLine> lines;
+    std::int64_t after = 0;
+    if (const auto text = call.query("after"); !text.empty()) {
+        LOCO_ASSIGN(after, parse_number<std::int64_t>(text, "after"));
+        LOCO_ASSIGN(lines, services.logs.after(filter, after, n));
+    } else {
+        LOCO_ASSIGN(lines, services.logs.last(filter, std::max(n, 1)));
+    }
+    std::string text;
+    for (const auto& line : lines) {
+        if (n > 0) text += to_ndjson(line);
+        after = std::max(after, line.seq);
+    }
+    http::Response response;
+    response.headers.set("Content-Type", "application/x-ndjson");
+    if (follow) {
+        response.stream = std::make_shared<FollowedLogs>(services, std::move(filter), std::move(text), after);
+    } else {
+        response.body = std::move(text);
+    }
+    return response;
+}
+
+}  // namespace loco::api

@@ -1,0 +1,91 @@
+// The REST API: one table of routes (routes.cpp). A route names its method, path, operation id and permission; the
+// router finds it, authenticates, resolves {team}, {app} and {deployment}, checks the permission through identity's
+// table, and only then calls the handler. What a caller may not see is 404, what they see but may not do is 403.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "http/server.hpp"
+#include "identity/authenticator.hpp"
+#include "ports/feed.hpp"
+#include "ports/gateway.hpp"
+#include "ports/log_store.hpp"
+#include "ports/registry.hpp"
+#include "ports/runtime.hpp"
+#include "usecase/context.hpp"
+#include "usecase/env.hpp"
+
+namespace loco::api {
+
+// What the registry's token endpoint answers; wired to registry/token_service.
+struct RegistryTokenRequest {
+    std::string authorization;  // the header
+    std::string service;
+    std::string scope;          // "repository:NAME:pull,push", several separated by spaces
+};
+using RegistryTokenFn = std::function<Result<std::string>(const RegistryTokenRequest&)>;  // a JSON document
+
+struct Services {
+    Context& context;
+    Registry& registry;
+    Runtime& runtime;
+    Gateway& gateway;
+    LogStore& logs;
+    Feed& log_feed;     // keys: app ids
+    Feed& event_feed;   // keys: team, app and deployment ids
+    identity::Authenticator& authenticator;
+    SealFn seal;
+    RegistryTokenFn registry_token;
+    std::string version;
+    std::string build_host;  // the registry's host as the client's engine reaches it
+};
+
+// One request on its way through the router.
+struct Call {
+    const http::Request& request;
+    std::string request_id;
+    identity::Principal principal;
+    Team team;              // with {team}
+    Role role = Role::viewer;
+    App app;                // with {app}
+    Deployment deployment;  // with {id}
+
+    [[nodiscard]] Actor actor() const { return {principal.user.id, principal.user.login}; }
+    // A query parameter; empty if it is not there.
+    [[nodiscard]] std::string_view query(std::string_view name) const;
+    // ?limit= within 1 … max. invalid else.
+    [[nodiscard]] Result<int> limit(int standard, int max) const;
+};
+
+using Handler = Result<http::Response> (*)(Services&, Call&);
+
+struct Route {
+    http::Method method;
+    std::string_view path;       // "/api/v1/teams/{team}/apps/{app}"
+    std::string_view operation;  // operationId in the OpenAPI
+    identity::Permission permission;
+    Handler handle;
+    std::string_view summary;
+    std::string_view request_schema;   // name under components/schemas; empty: no body
+    std::string_view response_schema;  // empty: no JSON body
+    int success = 200;
+    bool idempotency = false;          // takes Idempotency-Key
+};
+
+[[nodiscard]] std::span<const Route> routes();
+
+// The whole API as a handler for http::Server. Never throws; every answer carries X-Request-Id.
+[[nodiscard]] http::Server::Handler make_api(Services& services);
+
+// RFC 9457 with Loco's code, hint, next_steps and request_id.
+[[nodiscard]] http::Response problem(const Error& error, std::string_view request_id);
+
+// The OpenAPI 3.1 document of all routes.
+[[nodiscard]] std::string openapi(std::string_view version);
+
+}  // namespace loco::api

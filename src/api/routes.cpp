@@ -1,0 +1,57 @@
+#include <array>
+
+#include "api/handlers.hpp"
+
+namespace loco::api {
+namespace {
+
+using enum http::Method;
+using enum identity::Permission;
+
+#define APP "/api/v1/teams/{team}/apps/{app}"
+#define DEPLOYMENT APP "/deployments/{id}"
+
+constexpr std::array kRoutes{
+    Route{get, "/api/v1/version", "get_version", nobody_asked, get_version, "The server's version", "", "Version"},
+    Route{get, "/api/v1/openapi.json", "get_openapi", nobody_asked, get_openapi, "This description", "", "Any"},
+    Route{get, "/api/v1/me", "get_me", self, get_me, "Who I am, and my teams", "", "Me"},
+
+    Route{get, "/api/v1/teams/{team}/apps", "list_apps", app_read, list_apps, "The team's apps, by name", "", "AppList"},
+    Route{post, "/api/v1/teams/{team}/apps", "create_app", app_create, create_app,
+          "Create an app without a release; 409 when there is one of that name", "NewApp", "App", 201, true},
+    Route{get, APP, "get_app", app_read, get_app, "An app with its processes, instances and what holds it", "", "AppDetail"},
+    Route{delete_, APP, "destroy_app", app_destroy, destroy_app, "Remove an app and all that belongs to it", "", "App", 202},
+
+    Route{get, APP "/deployments", "list_deployments", app_read, list_deployments, "Deployments, newest first", "",
+          "DeploymentList"},
+    Route{post, APP "/deployments", "create_deployment", app_deploy, create_deployment,
+          "Begin a deploy, redeploy, rollback, scale or restart", "NewDeployment", "DeploymentStart", 201, true},
+    Route{get, DEPLOYMENT, "get_deployment", app_read, get_deployment, "One deployment", "", "Deployment"},
+    Route{post, DEPLOYMENT "/push-token", "create_push_token", app_deploy, create_push_token,
+          "A token to push this deployment's image, for 5 minutes; given once", "", "PushToken", 201},
+    Route{post, DEPLOYMENT "/build-log", "append_build_log", app_deploy, append_build_log,
+          "Lines of the build's output (text/plain); renews the client's lease, also when empty", "Text", "", 204},
+    Route{post, DEPLOYMENT "/result", "report_result", app_deploy, report_result,
+          "The pushed image's digest, or why the build failed", "BuildResult", "Deployment", 200, true},
+    Route{post, DEPLOYMENT "/cancel", "cancel_deployment", app_deploy, cancel_deployment, "Ask for it to be cancelled", "",
+          "Deployment", 202},
+    Route{get, DEPLOYMENT "/events", "stream_deployment_events", app_read, stream_deployment_events,
+          "Its events as server-sent events until it has ended; resumes with Last-Event-ID", "", ""},
+
+    Route{get, APP "/releases", "list_releases", app_read, list_releases, "Releases, newest first", "", "ReleaseList"},
+    Route{get, APP "/events", "list_events", app_read, list_events, "What happened; newest page first, oldest first within it",
+          "", "EventList"},
+    Route{get, APP "/logs", "get_logs", logs_read, get_logs, "Log lines as NDJSON; goes on with follow=true", "", ""},
+    Route{get, APP "/env", "get_env", app_read, get_env, "Names of variables, never values", "", "Env"},
+    Route{patch, APP "/env", "patch_env", env_write, patch_env, "Set and unset variables", "EnvChange", "EnvChanged"},
+    Route{get, APP "/metrics", "get_metrics", app_read, get_metrics, "HTTP counters and resource usage", "", "Metrics"},
+
+    Route{get, "/api/v1/registry/token", "get_registry_token", nobody_asked, get_registry_token,
+          "The distribution token protocol", "", "RegistryToken"},
+};
+
+}  // namespace
+
+std::span<const Route> routes() { return kRoutes; }
+
+}  // namespace loco::api
