@@ -1,0 +1,30 @@
+// What the client remembers: $XDG_CONFIG_HOME/loco/config.toml, mode 0600 for the token in it. The environment (LOCO_HOST,
+// LOCO_TOKEN, LOCO_TEAM) goes before it, the command line before both.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "base/error.hpp"
+#include "base/secret.hpp"
+
+namespace loco::cli {
+
+struct Settings {
+    std::string host = "http://127.0.0.1:8081";
+    Secret<> token;
+    std::string team = "main";
+    bool operator==(const Settings&) const = default;
+};
+
+[[nodiscard]] std::filesystem::path config_file();      // of this user, by the environment
+[[nodiscard]] std::filesystem::path state_directory();  // $XDG_STATE_HOME/loco
+
+// Defaults where there is no file. forbidden when others may read it; invalid with line and column when it is malformed.
+[[nodiscard]] Result<Settings> load_settings(const std::filesystem::path& file);
+[[nodiscard]] Result<> save_settings(const std::filesystem::path& file, const Settings& settings);
+// The environment's values over those of the file.
+[[nodiscard]] Settings with_environment(Settings settings);
+
+}  // namespace loco::cli
