@@ -1,0 +1,169 @@
+#include "cli/invocation.hpp"
+
+#include <boost/json.hpp>
+#include <charconv>
+#include <cstdlib>
+#include <filesystem>
+
+#include "spec/read.hpp"
+
+namespace loco::cli {
+namespace {
+
+namespace json = boost::json;
+
+// RFC 8259 with two spaces an indent: for people who read --json in a terminal.
+void pretty(std::string& out, const json::value& value, int depth) {
+    const std::string indent(static_cast<std::size_t>(depth + 1) * 2, ' ');
+    const std::string closing(static_cast<std::size_t>(depth) * 2, ' ');
+    if (value.is_object() && !value.as_object().empty()) {
+        out += "{\n";
+        bool first = true;
+        for (const auto& [key, item] : value.as_object()) {
+            out += (first ? "" : ",\n") + indent + json::serialize(json::string(key)) + ": ";
+            pretty(out, item, depth + 1);
+            first = false;
+        }
+        out += "\n" + closing + "}";
+    } else if (value.is_array() && !value.as_array().empty()) {
+        out += "[\n";
+        bool first = true;
+        for (const auto& item : value.as_array()) {
+            out += (first ? "" : ",\n") + indent;
+            pretty(out, item, depth + 1);
+            first = false;
+        }
+        out += "\n" + closing + "]";
+    } else {
+        out += json::serialize(value);
+    }
+}
+
+bool colour_allowed(const Parsed& parsed) {
+    const char* no_color = std::getenv("NO_COLOR");  // https://no-color.org
+    const char* term = std::getenv("TERM");
+    const bool dumb = term != nullptr && std::string_view(term) == "dumb";
+    return !parsed.no_color && !dumb && (no_color == nullptr || no_color[0] == 0);
+}
+
+}  // namespace
+
+Invocation::Invocation(Parsed parsed, Terminal& terminal, Settings settings)
+    : parsed_(std::move(parsed)), terminal_(terminal), settings_(std::move(settings)) {
+    if (parsed_.host) settings_.host = *parsed_.host;
+    if (parsed_.team) settings_.team = *parsed_.team;
+    while (settings_.host.ends_with('/')) settings_.host.pop_back();
+}
+
+client::Api& Invocation::api() {
+    if (!api_) api_ = std::make_unique<client::Api>(client::Endpoint{.url = settings_.host, .token = settings_.token});
+    return *api_;
+}
+
+bool Invocation::has(std::string_view option) const { return parsed_.options.contains(option); }
+
+std::optional<std::string> Invocation::option(std::string_view name) const {
+    const auto found = parsed_.options.find(name);
+    return found == parsed_.options.end() ? std::nullopt : std::optional(found->second.back());
+}
+
+std::vector<std::string> Invocation::option_values(std::string_view name) const {
+    const auto found = parsed_.options.find(name);
+    return found == parsed_.options.end() ? std::vector<std::string>() : found->second;
+}
+
+std::optional<std::string> Invocation::argument(std::string_view name) const {
+    const auto found = parsed_.arguments.find(name);
+    return found == parsed_.arguments.end() ? std::nullopt : std::optional(found->second.front());
+}
+
+std::vector<std::string> Invocation::argument_values(std::string_view name) const {
+    const auto found = parsed_.arguments.find(name);
+    return found == parsed_.arguments.end() ? std::vector<std::string>() : found->second;
+}
+
+Result<std::optional<std::int64_t>> Invocation::number(std::string_view name, std::int64_t min, std::int64_t max) const {
+    const auto text = option(name);
+    if (!text) return std::nullopt;
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
+    if (error != std::errc{} || end != text->data() + text->size() || value < min || value > max) {
+        return fail(ErrorKind::invalid, std::string(name) + " " + *text + " can't be",
+                    "it takes a whole number from " + std::to_string(min) + " to " + std::to_string(max), "usage");
+    }
+    return value;
+}
+
+Result<std::string> Invocation::app_name() const {
+    if (parsed_.app) return *parsed_.app;
+    std::error_code error;
+    if (!std::filesystem::exists("loco.toml", error)) {
+        return fail(ErrorKind::invalid, "which app? there is no loco.toml in this folder",
+                    "name it with -a APP, or go to the app's folder", "usage");
+    }
+    LOCO_ASSIGN(const auto spec, spec::read_spec_file("loco.toml", parsed_.profile.value_or("")));
+    return spec.name;
+}
+
+Result<std::string> Invocation::app_path() const {
+    LOCO_ASSIGN(const auto name, app_name());
+    return team_path() + "/apps/" + client::part(name);
+}
+
+std::string Invocation::team_path() const { return "/teams/" + client::part(settings_.team); }
+
+bool Invocation::colour_out() const { return terminal_.out_is_terminal() && colour_allowed(parsed_) && !parsed_.json; }
+bool Invocation::colour_err() const { return terminal_.err_is_terminal() && colour_allowed(parsed_); }
+
+void Invocation::print_json(const json::value& value) {
+    std::string text;
+    if (terminal_.out_is_terminal()) {
+        pretty(text, value, 0);
+    } else {
+        text = json::serialize(value);
+    }
+    terminal_.out(text + "\n");
+}
+
+void Invocation::note(std::string_view text) {
+    if (!parsed_.quiet) terminal_.err(std::string(text) + "\n");
+}
+
+void Invocation::warn(std::string_view text) {
+    terminal_.err(styled("warning:", Style::yellow, colour_err()) + " " + std::string(text) + "\n");
+}
+
+Result<bool> Invocation::confirm(std::string_view question, std::string_view flag) {
+    if (!terminal_.interactive()) {
+        return fail(ErrorKind::invalid, std::string(question) + " There is no terminal to ask on",
+                    "answer with " + std::string(flag), "usage");
+    }
+    LOCO_ASSIGN(const auto answer, terminal_.read_line(std::string(question) + " [y/N] "));
+    return answer == "y" || answer == "Y" || answer == "yes";
+}
+
+int report(Terminal& terminal, const Parsed& parsed, const Error& error) {
+    const bool colour = terminal.err_is_terminal() && colour_allowed(parsed);
+    std::string text = styled("error:", Style::red, colour) + " " + error.message + "\n";
+    if (!error.hint.empty()) text += styled(" hint:", Style::cyan, colour) + " " + error.hint + "\n";
+    for (const auto& step : error.next_steps) text += "       " + styled(step, Style::bold, colour) + "\n";
+    terminal.err(text);
+    const int exit_status = traits(error.kind).exit_status;
+    if (parsed.json) {
+        json::array steps;
+        for (const auto& step : error.next_steps) steps.emplace_back(step);
+        json::object context;
+        for (const auto& [key, value] : error.context) context[key] = value;
+        terminal.out(json::serialize(json::object{{"error",
+                                                   {{"code", error.code_or_kind()},
+                                                    {"message", error.message},
+                                                    {"hint", error.hint},
+                                                    {"next_steps", std::move(steps)},
+                                                    {"context", std::move(context)},
+                                                    {"exit_status", exit_status}}}}) +
+                     "\n");
+    }
+    return exit_status;
+}
+
+}  // namespace loco::cli

@@ -1,0 +1,62 @@
+#include <boost/json.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+
+#include "base/log.hpp"
+#include "cli/invocation.hpp"
+#include "cli/version.hpp"
+#include "os/file.hpp"
+
+namespace loco::cli {
+namespace {
+
+// The debug log is a help for later; that it can't be written is no reason to fail.
+void open_debug_log() {
+    const auto directory = state_directory();
+    if (!os::make_directories(directory, 0700)) return;
+    log::init({.level = log::Level::debug, .json = false, .file = (directory / "loco.log").string()});
+}
+
+int show_version(Terminal& terminal, const Parsed& parsed) {
+    if (parsed.json) {
+        terminal.out(boost::json::serialize(boost::json::object{{"version", kVersion}}) + "\n");
+    } else {
+        terminal.out("loco " + std::string(kVersion) + "\n");
+    }
+    return 0;
+}
+
+}  // namespace
+
+int run(std::span<const std::string> words, Terminal& terminal) {
+    auto parsed = parse(words, all_commands());
+    if (!parsed) {
+        Parsed plain;
+        plain.json = std::ranges::find(words, "--json") != words.end();
+        return report(terminal, plain, parsed.error());
+    }
+    if (parsed->version) return show_version(terminal, *parsed);
+    if (parsed->help || parsed->command == nullptr) {
+        const bool colour = terminal.out_is_terminal() && !parsed->no_color && std::getenv("NO_COLOR") == nullptr;
+        terminal.out(help_text(parsed->command, all_commands(), colour, terminal.width()));
+        return 0;
+    }
+    auto settings = load_settings(config_file());
+    if (!settings) return report(terminal, *parsed, settings.error());
+    open_debug_log();
+    const auto* command = parsed->command;
+    log::info("command", {{"name", command->name}});
+    const auto started = std::chrono::steady_clock::now();
+    Invocation invocation(std::move(*parsed), terminal, with_environment(std::move(*settings)));
+    const auto result = command->run(invocation);
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started);
+    if (result) {
+        log::info("done", {{"milliseconds", took.count()}});
+        return 0;
+    }
+    log::failure("failed", result.error());
+    return report(terminal, invocation.parsed(), result.error());
+}
+
+}  // namespace loco::cli

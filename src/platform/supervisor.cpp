@@ -1,0 +1,191 @@
+#include "platform/supervisor.hpp"
+
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <csignal>
+#include <fstream>
+#include <thread>
+
+#include "base/log.hpp"
+#include "os/file.hpp"
+
+namespace loco::platform {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr auto kAskEvery = std::chrono::milliseconds(20);
+constexpr auto kMaxBackoff = std::chrono::seconds(30);
+// One that ran for so long before it died begins anew: the deaths before it are forgotten.
+constexpr auto kSettled = std::chrono::seconds(60);
+constexpr std::size_t kMaxLogRead = 64U << 10;
+
+std::filesystem::path pid_file(const Directories& d, const std::string& name) { return d.run / (name + ".pid"); }
+std::filesystem::path log_file(const Directories& d, const std::string& name) { return d.log / (name + ".log"); }
+
+int open_pidfd(pid_t pid) { return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); }
+
+// Waits until `done`, asking every 20 ms; false when the time is over.
+bool wait_until(std::chrono::milliseconds within, const std::function<bool()>& done) {
+    const auto end = steady_clock::now() + within;
+    while (!done()) {
+        if (steady_clock::now() >= end) return false;
+        std::this_thread::sleep_for(kAskEvery);
+    }
+    return true;
+}
+
+}  // namespace
+
+std::optional<os::ProcessIdentity> running(const Directories& directories, const std::string& name) {
+    const auto text = os::read_file(pid_file(directories, name), 128);
+    if (!text) return std::nullopt;
+    // "PID START-TICKS"
+    os::ProcessIdentity process;
+    const auto* end = text->data() + text->size();
+    const auto pid = std::from_chars(text->data(), end, process.pid);
+    if (pid.ec != std::errc{} || pid.ptr == end) return std::nullopt;
+    const auto ticks = std::from_chars(pid.ptr + 1, end, process.start_ticks);
+    if (ticks.ec != std::errc{} || !os::is_alive(process)) return std::nullopt;
+    return process;
+}
+
+Result<> stop(const Directories& directories, const std::string& name, int signal, std::chrono::seconds within) {
+    const auto process = running(directories, name);
+    std::error_code ignored;
+    if (!process) {
+        std::filesystem::remove(pid_file(directories, name), ignored);
+        return {};
+    }
+    const auto gone = [&] { return !os::is_alive(*process); };
+    ::kill(process->pid, signal);
+    if (!wait_until(within, gone)) {
+        log::warning("did not stop in time, killing it", {{"service", name}});
+        ::kill(process->pid, SIGKILL);
+        if (!wait_until(std::chrono::seconds(5), gone)) {
+            return fail(ErrorKind::internal, name + " (process " + std::to_string(process->pid) + ") can't be stopped");
+        }
+    }
+    std::filesystem::remove(pid_file(directories, name), ignored);
+    return {};
+}
+
+std::string log_tail(const Directories& directories, const std::string& name, std::size_t lines) {
+    std::ifstream file(log_file(directories, name), std::ios::binary | std::ios::ate);
+    if (!file) return {};
+    const auto size = static_cast<std::size_t>(file.tellg());
+    const auto from = size > kMaxLogRead ? size - kMaxLogRead : 0;
+    file.seekg(static_cast<std::streamoff>(from));
+    std::string text(size - from, '\0');
+    file.read(text.data(), static_cast<std::streamsize>(text.size()));
+    while (text.ends_with('\n')) text.pop_back();
+    std::size_t begin = text.size();
+    for (std::size_t i = 0; i < lines && begin != std::string::npos && begin > 0; ++i) begin = text.rfind('\n', begin - 1);
+    return begin == std::string::npos ? text : text.substr(begin == 0 ? 0 : begin + 1);
+}
+
+Result<os::ProcessIdentity> Supervisor::start(const Service& service) {
+    LOCO_ASSIGN(const auto pid, os::start_daemon(service.command, log_file(directories_, service.name).string()));
+    const auto process = os::identify(pid);
+    if (!process) {
+        return fail(ErrorKind::unavailable, service.name + " ended at once: " + log_tail(directories_, service.name),
+                    "read " + log_file(directories_, service.name).string());
+    }
+    LOCO_TRY(os::write_file_atomically(pid_file(directories_, service.name),
+                                       std::to_string(process->pid) + " " + std::to_string(process->start_ticks), 0600));
+    return *process;
+}
+
+Result<> Supervisor::wait_ready(const Service& service, const os::ProcessIdentity& process) {
+    bool alive = true;
+    const bool ready = wait_until(service.ready_within, [&] {
+        alive = os::is_alive(process);
+        return !alive || service.ready();
+    });
+    if (ready && alive) return {};
+    const auto where = "read " + log_file(directories_, service.name).string();
+    if (!alive) {
+        return fail(ErrorKind::unavailable, service.name + " ended while it was starting: " + log_tail(directories_, service.name),
+                    where);
+    }
+    return fail(ErrorKind::unavailable,
+                service.name + " was not ready within " + std::to_string(service.ready_within.count()) + " s", where);
+}
+
+Result<bool> Supervisor::ensure(const Service& service) {
+    Entry entry{.service = service, .started_at = steady_clock::now()};
+    auto process = running(directories_, service.name);
+    const bool adopted = process.has_value();
+    if (!adopted) {
+        LOCO_ASSIGN(process, start(service));
+    }
+    entry.process = *process;
+    entry.pidfd = open_pidfd(process->pid);
+    entries_.push_back(std::move(entry));  // also when it is not ready: stop_all() must stop it
+    LOCO_TRY(wait_ready(service, *process));
+    return !adopted;
+}
+
+void Supervisor::note_death(Entry& entry) {
+    if (entry.pidfd >= 0) ::close(entry.pidfd);
+    entry.pidfd = -1;
+    const auto now = steady_clock::now();
+    if (now - entry.started_at > kSettled) entry.deaths = 0;
+    const auto backoff = entry.deaths == 0
+                             ? std::chrono::seconds(0)
+                             : std::min<std::chrono::seconds>(kMaxBackoff, std::chrono::seconds(1LL << std::min(entry.deaths - 1, 5)));
+    ++entry.deaths;
+    entry.restart_at = now + backoff;
+    log::warning("died, starting it again",
+                 {{"service", entry.service.name}, {"in_seconds", backoff.count()}, {"deaths", entry.deaths}});
+}
+
+void Supervisor::restart(Entry& entry) {
+    entry.restart_at.reset();
+    entry.started_at = steady_clock::now();
+    auto process = start(entry.service);
+    if (!process) {
+        log::failure("can't start " + entry.service.name, process.error());
+        note_death(entry);
+        return;
+    }
+    entry.process = *process;
+    entry.pidfd = open_pidfd(process->pid);
+    log::info("started again", {{"service", entry.service.name}, {"pid", process->pid}});
+}
+
+void Supervisor::watch(const std::function<bool()>& stop) {
+    while (!stop()) {
+        std::vector<pollfd> descriptors;
+        std::vector<Entry*> of;
+        for (auto& entry : entries_) {
+            if (entry.pidfd < 0) continue;
+            descriptors.push_back({.fd = entry.pidfd, .events = POLLIN, .revents = 0});
+            of.push_back(&entry);
+        }
+        ::poll(descriptors.data(), descriptors.size(), 200);
+        for (std::size_t i = 0; i < descriptors.size(); ++i) {
+            if ((descriptors[i].revents & POLLIN) != 0) note_death(*of[i]);
+        }
+        for (auto& entry : entries_) {
+            if (stop()) return;
+            if (entry.pidfd < 0 && !entry.restart_at) note_death(entry);
+            if (entry.restart_at && *entry.restart_at <= steady_clock::now()) restart(entry);
+        }
+    }
+}
+
+void Supervisor::stop_all() {
+    for (auto entry = entries_.rbegin(); entry != entries_.rend(); ++entry) {
+        const auto stopped = platform::stop(directories_, entry->service.name, entry->service.stop_signal, entry->service.stop_within);
+        if (!stopped) log::failure("stop " + entry->service.name, stopped.error());
+        if (entry->pidfd >= 0) ::close(entry->pidfd);
+    }
+    entries_.clear();
+}
+
+}  // namespace loco::platform

@@ -1,0 +1,72 @@
+// Keeps a few daemons running where no init system does: starts them, starts them again when they die, stops them. They are
+// no children: they outlive the supervisor, and the next one finds them by their pid files (process id and start time).
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "os/process.hpp"
+
+namespace loco::platform {
+
+struct Service {
+    std::string name;                    // "haproxy": RUN/haproxy.pid, LOG/haproxy.log
+    os::Command command;
+    std::function<bool()> ready;         // asked until it says yes
+    std::chrono::seconds ready_within{30};
+    std::chrono::seconds stop_within{10};  // after SIGTERM, then SIGKILL
+    int stop_signal = 15;
+};
+
+struct Directories {
+    std::filesystem::path run;
+    std::filesystem::path log;
+};
+
+// The process of that pid file, if it still lives.
+[[nodiscard]] std::optional<os::ProcessIdentity> running(const Directories& directories, const std::string& name);
+// Asks it to end and waits; kills it at last. Nothing to do where it does not run.
+[[nodiscard]] Result<> stop(const Directories& directories, const std::string& name, int signal,
+                            std::chrono::seconds within);
+// The end of its log, for errors.
+[[nodiscard]] std::string log_tail(const Directories& directories, const std::string& name, std::size_t lines = 8);
+
+class Supervisor {
+  public:
+    explicit Supervisor(Directories directories) : directories_(std::move(directories)) {}
+
+    // Makes sure that it runs and is ready; true when it had to be started. unavailable with the end of its log when it
+    // ends at once or is not ready in time.
+    [[nodiscard]] Result<bool> ensure(const Service& service);
+    // Watches all services that were ensured, and starts those that die again: at once, then after 1, 2, 4 … 30 s while it
+    // keeps dying. Returns when `stop` (asked every 200 ms) says so. Stops nothing.
+    void watch(const std::function<bool()>& stop);
+    // In the opposite order of ensure().
+    void stop_all();
+
+  private:
+    struct Entry {
+        Service service;
+        os::ProcessIdentity process;
+        int pidfd = -1;
+        int deaths = 0;
+        std::chrono::steady_clock::time_point started_at;
+        std::optional<std::chrono::steady_clock::time_point> restart_at;
+    };
+
+    [[nodiscard]] Result<os::ProcessIdentity> start(const Service& service);
+    [[nodiscard]] Result<> wait_ready(const Service& service, const os::ProcessIdentity& process);
+    void note_death(Entry& entry);
+    void restart(Entry& entry);
+
+    Directories directories_;
+    std::vector<Entry> entries_;
+};
+
+}  // namespace loco::platform
