@@ -181,7 +181,7 @@ bool interrupted() {
     static const bool installed = [] {
         struct sigaction action{};
         action.sa_handler = on_signal;
-        action.sa_flags = SA_RESETHAND;  // the second Ctrl-C ends at once
+        action.sa_flags = static_cast<int>(SA_RESETHAND);  // the second Ctrl-C ends at once
         ::sigaction(SIGINT, &action, nullptr);
         ::sigaction(SIGTERM, &action, nullptr);
         return true;
