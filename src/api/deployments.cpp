@@ -44,7 +44,7 @@ Result<http::Response> begin_deploy(Services& services, Call& call, Body& body) 
     const auto* spec_json = body.value("spec");
     if (spec_json == nullptr) body.wrong("spec is missing");
     LOCO_TRY(body.done());
-    LOCO_ASSIGN(auto spec, spec::spec_from_json(*spec_json));
+    LOCO_ASSIGN(auto spec, spec::from_json_value(*spec_json));
     LOCO_ASSIGN(const auto start, start_deploy(services.context, call.actor(), call.app.id, std::move(spec)));
     return json_response(201, present_start(services, start, call.app));
 }

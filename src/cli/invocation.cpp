@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "spec/read.hpp"
+#include "spec/folder.hpp"
 
 namespace loco::cli {
 namespace {
@@ -94,18 +94,30 @@ Result<std::optional<std::int64_t>> Invocation::number(std::string_view name, st
     return value;
 }
 
-Result<std::string> Invocation::app_name() const {
+Result<ReadSpec> Invocation::read_spec(const std::string& path) {
+    LOCO_ASSIGN(auto file, spec::open_spec(path, parsed_.profile.value_or("")));
+    auto read = spec::read_spec(file.text, file.options);
+    if (read) return ReadSpec{.spec = std::move(*read), .folder = std::move(file.folder)};
+    if (!parsed_.json) {
+        for (const auto& diagnostic : read.error()) terminal_.err(spec::render(diagnostic, colour_err()));
+    }
+    auto error = spec::to_error(read.error());
+    if (!parsed_.json) error.next_steps.clear();  // they were just told, at more length
+    return fail(std::move(error));
+}
+
+Result<std::string> Invocation::app_name() {
     if (parsed_.app) return *parsed_.app;
     std::error_code error;
     if (!std::filesystem::exists("loco.toml", error)) {
         return fail(ErrorKind::invalid, "which app? there is no loco.toml in this folder",
                     "name it with -a APP, or go to the app's folder", "usage");
     }
-    LOCO_ASSIGN(const auto spec, spec::read_spec_file("loco.toml", parsed_.profile.value_or("")));
-    return spec.name;
+    LOCO_ASSIGN(const auto read, read_spec("loco.toml"));
+    return read.spec.name;
 }
 
-Result<std::string> Invocation::app_path() const {
+Result<std::string> Invocation::app_path() {
     LOCO_ASSIGN(const auto name, app_name());
     return team_path() + "/apps/" + client::part(name);
 }

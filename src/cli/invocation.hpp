@@ -1,6 +1,7 @@
 // One run of a command: its words, where it reads and writes, and the server.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -9,8 +10,14 @@
 #include "cli/settings.hpp"
 #include "cli/terminal.hpp"
 #include "client/api.hpp"
+#include "domain/app_spec.hpp"
 
 namespace loco::cli {
+
+struct ReadSpec {
+    AppSpec spec;
+    std::filesystem::path folder;  // that its paths are relative to
+};
 
 class Invocation {
   public:
@@ -30,10 +37,14 @@ class Invocation {
     // A whole number within the bounds; invalid naming the option.
     [[nodiscard]] Result<std::optional<std::int64_t>> number(std::string_view option, std::int64_t min, std::int64_t max) const;
 
+    // A loco.toml (a file, or a folder with one) under --profile. What is wrong with it is told on stderr, each mistake with
+    // its line; the error then only counts them.
+    [[nodiscard]] Result<ReadSpec> read_spec(const std::string& path);
+
     // -a/--app, else the name in ./loco.toml (under --profile). invalid when there is neither.
-    [[nodiscard]] Result<std::string> app_name() const;
+    [[nodiscard]] Result<std::string> app_name();
     // "/teams/main/apps/shop"
-    [[nodiscard]] Result<std::string> app_path() const;
+    [[nodiscard]] Result<std::string> app_path();
     [[nodiscard]] std::string team_path() const;  // "/teams/main"
 
     [[nodiscard]] bool json() const { return parsed_.json; }
