@@ -4,6 +4,7 @@
 
 #include "api/handlers.hpp"
 #include "api/json.hpp"
+#include "domain/names.hpp"
 
 namespace loco::api {
 

@@ -61,7 +61,7 @@ class DeploymentEvents final : public http::BodyStream {
         return chunk;
     }
 
-    std::string keep_alive() const override { return ": keep-alive\n\n"; }
+    std::string keep_alive() const override { return std::string(http::kSseComment); }
 
   private:
     Services& services_;

@@ -3,9 +3,9 @@
 namespace loco::api {
 
 Result<http::Response> get_registry_token(Services& services, Call& call) {
-    LOCO_ASSIGN(auto body, services.registry_token({.authorization = std::string(call.request.headers.get("Authorization")),
-                                                    .service = std::string(call.query("service")),
-                                                    .scope = std::string(call.query("scope"))}));
+    const std::string_view target = call.request.target;
+    const auto query = target.substr(std::min(target.find('?') + 1, target.size()));
+    LOCO_ASSIGN(auto body, services.registry_token(call.request.headers.get("Authorization"), query));
     http::Response response;
     response.headers.set("Content-Type", "application/json");
     response.body = std::move(body);

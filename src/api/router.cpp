@@ -181,6 +181,8 @@ http::Server::Handler make_api(Services& services) {
         response.headers.set("X-Request-Id", request_id);
         response.headers.set("Cache-Control", "no-store");
         const auto took = std::chrono::duration_cast<std::chrono::microseconds>(services.context.clock.steady() - started);
+        services.metrics.request(found.route == nullptr ? "none" : found.route->operation, response.status,
+                                 static_cast<double>(took.count()) / 1e6);
         log::debug("request", {{"method", http::to_string(request.method)},
                                {"path", request.path},
                                {"status", response.status},

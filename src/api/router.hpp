@@ -17,18 +17,14 @@
 #include "ports/log_store.hpp"
 #include "ports/registry.hpp"
 #include "ports/runtime.hpp"
+#include "telemetry/metrics.hpp"
 #include "usecase/context.hpp"
 #include "usecase/env.hpp"
 
 namespace loco::api {
 
-// What the registry's token endpoint answers; wired to registry/token_service.
-struct RegistryTokenRequest {
-    std::string authorization;  // the header
-    std::string service;
-    std::string scope;          // "repository:NAME:pull,push", several separated by spaces
-};
-using RegistryTokenFn = std::function<Result<std::string>(const RegistryTokenRequest&)>;  // a JSON document
+// What the registry's token endpoint answers (registry/token_service): a JSON document. `query` as it was received.
+using RegistryTokenFn = std::function<Result<std::string>(std::string_view authorization, std::string_view query)>;
 
 struct Services {
     Context& context;
@@ -39,6 +35,7 @@ struct Services {
     Feed& log_feed;     // keys: app ids
     Feed& event_feed;   // keys: team, app and deployment ids
     identity::Authenticator& authenticator;
+    telemetry::Metrics& metrics;
     SealFn seal;
     RegistryTokenFn registry_token;
     std::string version;

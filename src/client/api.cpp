@@ -116,7 +116,7 @@ Result<json::value> Api::exchange(const http::ClientRequest& request) {
 
 Result<json::value> Api::get(const std::string& path) { return exchange(request(http::Method::get, path)); }
 
-Result<json::value> Api::post(const std::string& path, const json::value& body, const Options& options) {
+Result<json::value> Api::post(const std::string& path, const json::value& body, const PostOptions& options) {
     auto message = request(http::Method::post, path);
     message.headers.set("Content-Type", "application/json");
     if (!options.idempotency_key.empty()) message.headers.set("Idempotency-Key", options.idempotency_key);
@@ -162,7 +162,13 @@ Result<> Api::follow_events(const std::string& path, const std::function<bool(co
     std::string last_id;
     const auto connect = [&](bool& answered) -> Result<bool> {
         bool done = false;
-        http::SseParser parser(kMaxLine);
+        http::SseParser parser([&](const http::SseEvent& event) {
+            if (!event.id.empty()) last_id = event.id;
+            if (done) return;
+            json::error_code error;
+            auto value = json::parse(event.data, error);
+            if (!error) done = !on_event({.id = event.id, .event = event.event, .data = std::move(value)});
+        });
         auto message = request(http::Method::get, path);
         message.headers.set("Accept", "text/event-stream");
         if (!last_id.empty()) message.headers.set("Last-Event-ID", last_id);
@@ -170,14 +176,7 @@ Result<> Api::follow_events(const std::string& path, const std::function<bool(co
         message.cancelled = cancelled;
         message.on_data = [&](std::string_view data) {
             answered = true;
-            const bool good = parser.feed(data, [&](const http::SseEvent& event) {
-                if (!event.id.empty()) last_id = event.id;
-                if (done) return;
-                json::error_code error;
-                auto value = json::parse(event.data, error);
-                if (!error) done = !on_event({.id = event.id, .event = event.event, .data = std::move(value)});
-            });
-            return good && !done;
+            return parser.feed(data).has_value() && !done;
         };
         const auto response = http_.send(message);
         if (done) return true;

@@ -18,19 +18,19 @@ struct Endpoint {
     Secret<> token;
 };
 
+struct PostOptions {
+    std::string idempotency_key = {};
+    std::chrono::milliseconds timeout{30'000};
+};
+
 class Api {
   public:
     explicit Api(Endpoint endpoint) : endpoint_(std::move(endpoint)) {}
 
-    struct Options {
-        std::string idempotency_key = {};
-        std::chrono::milliseconds timeout{30'000};
-    };
-
     // `path` begins behind /api/v1, e.g. "/me"; its parts must be percent-encoded already.
     [[nodiscard]] Result<boost::json::value> get(const std::string& path);
     [[nodiscard]] Result<boost::json::value> post(const std::string& path, const boost::json::value& body,
-                                                  const Options& options = {});
+                                                  const PostOptions& options = {});
     [[nodiscard]] Result<boost::json::value> patch(const std::string& path, const boost::json::value& body);
     [[nodiscard]] Result<boost::json::value> remove(const std::string& path);
     [[nodiscard]] Result<> post_text(const std::string& path, std::string text);

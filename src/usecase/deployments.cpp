@@ -12,9 +12,6 @@ constexpr std::size_t kTagLength = 16;
 constexpr auto kTokenRenewal = std::chrono::minutes(4);
 constexpr int kReleasesToSearch = 200;
 
-// One repository for each app, so that layers are mounted and cached within it and nowhere else.
-std::string repository_of(const AppId& app) { return "loco/" + app.str().substr(AppIdTag::kPrefix.size()); }
-
 std::unexpected<Error> nothing_live(const App& app) {
     return fail(ErrorKind::not_found, "app " + app.name + " has no release that is live", "deploy one with `loco deploy`",
                 "nothing_live");
@@ -184,6 +181,8 @@ bool needs_new_set(const std::map<std::string, ScaleOverride>& from, const std::
 }
 
 }  // namespace
+
+std::string repository_of(const AppId& app) { return "loco/" + app.str().substr(AppIdTag::kPrefix.size()); }
 
 Result<> take_lock(const ReadTx& tx, App& app, const DeploymentId& deployment) {
     if (!app.lock) {

@@ -57,6 +57,9 @@ struct ScaleRequest {
 [[nodiscard]] Result<std::optional<Deployment>> scale(Context& context, const Actor& actor, const AppId& app,
                                                       const ScaleRequest& request);
 
+// The app's repository in Loco's registry: one for each, so that layers are mounted and cached within it and nowhere else.
+[[nodiscard]] std::string repository_of(const AppId& app);
+
 // Makes the release's hold on the app: sets the lock or fails with conflict, naming who holds it since when.
 [[nodiscard]] Result<> take_lock(const ReadTx& tx, App& app, const DeploymentId& deployment);
 

@@ -1,0 +1,275 @@
+#include "bin/server.hpp"
+
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "api/ops.hpp"
+#include "api/router.hpp"
+#include "base/log.hpp"
+#include "crypto/seal.hpp"
+#include "domain/hosts.hpp"
+#include "engine/engine.hpp"
+#include "gateway/haproxy/gateway.hpp"
+#include "platform/bootstrap_file.hpp"
+#include "platform/layout.hpp"
+#include "reconcile/loop.hpp"
+#include "registry/config.hpp"
+#include "registry/distribution_client.hpp"
+#include "registry/token_service.hpp"
+#include "runtime/docker/docker_runtime.hpp"
+#include "runtime/health/probing_health_monitor.hpp"
+#include "store/sqlite/sqlite_store.hpp"
+#include "telemetry/fan_out.hpp"
+#include "telemetry/metrics.hpp"
+#include "telemetry/sqlite_log_store.hpp"
+#include "usecase/bootstrap.hpp"
+#include "usecase/deployments.hpp"
+
+namespace loco {
+namespace {
+
+constexpr auto kStopGrace = std::chrono::seconds(10);
+constexpr int kEvidenceLines = 20;
+constexpr auto kEvidenceWait = std::chrono::milliseconds(1'000);
+
+std::string machine_platform() {
+    utsname name{};
+    ::uname(&name);
+    const std::string machine(name.machine);
+    return machine == "aarch64" ? "linux/arm64" : "linux/amd64";
+}
+
+Result<Config> make_config(const platform::ServerConfig& server) {
+    LOCO_ASSIGN(const auto gateway, platform::parse_host_port(server.gateway_listen));
+    return Config{.base_domain = server.base_domain, .gateway_port = gateway.port, .platform = machine_platform()};
+}
+
+// Blocks SIGTERM and SIGINT in all threads that start after it; wait() returns when one has come.
+class StopSignal {
+  public:
+    StopSignal() {
+        sigset_t set;
+        sigemptyset(&set);
+        sigaddset(&set, SIGTERM);
+        sigaddset(&set, SIGINT);
+        ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+        fd_ = ::signalfd(-1, &set, SFD_CLOEXEC);
+        ::signal(SIGPIPE, SIG_IGN);
+    }
+    ~StopSignal() { ::close(fd_); }
+    StopSignal(const StopSignal&) = delete;
+    StopSignal& operator=(const StopSignal&) = delete;
+    void wait() const {
+        pollfd descriptor{.fd = fd_, .events = POLLIN, .revents = 0};
+        while (::poll(&descriptor, 1, -1) <= 0) {
+        }
+    }
+
+  private:
+    int fd_;
+};
+
+// Everything in the order in which it may be destroyed backwards.
+class Parts {
+  public:
+    [[nodiscard]] static Result<std::unique_ptr<Parts>> make(const platform::ServerConfig& server);
+
+    // Until `stop` comes.
+    Result<> run(const StopSignal& stop);
+
+  private:
+    Parts(const platform::ServerConfig& server, Config config, std::unique_ptr<store::SqliteStore> store,
+          std::unique_ptr<telemetry::SqliteLogStore> logs, crypto::Sealer sealer, registry::SigningKey key,
+          std::unique_ptr<gateway::HaproxyGateway> gateway, Subnet range);
+
+    reconcile::ReconcilerPorts reconciler_ports(Subnet range);
+    api::Services services();
+    Result<std::string> registry_token(std::string_view authorization, std::string_view query);
+    void add_gauges();
+
+    platform::ServerConfig server_;
+    Config config_;
+    SystemClock clock_;
+    SystemRandom random_;
+    telemetry::Metrics metrics_;
+    telemetry::FanOut event_feed_;
+    telemetry::FanOut log_feed_;
+    std::unique_ptr<store::SqliteStore> store_;
+    std::unique_ptr<telemetry::SqliteLogStore> logs_;
+    crypto::Sealer sealer_;
+    registry::TokenService tokens_;
+    http::Client http_;
+    registry::DistributionClient registry_;
+    std::unique_ptr<gateway::HaproxyGateway> gateway_;
+    engine::Engine engine_;
+    runtime::LogCollector collector_;
+    ProbingHealthMonitor health_;
+    DockerRuntime runtime_;
+    reconcile::Reconciler reconciler_;
+    reconcile::Loop loop_;
+    identity::Authenticator authenticator_;
+    Context context_;
+    api::Services services_;
+};
+
+DockerOptions docker_options(const platform::ServerConfig& server, const Config& config) {
+    return {.loco = server.instance, .host_ports = {config.gateway_port}};
+}
+
+Parts::Parts(const platform::ServerConfig& server, Config config, std::unique_ptr<store::SqliteStore> store,
+             std::unique_ptr<telemetry::SqliteLogStore> logs, crypto::Sealer sealer, registry::SigningKey key,
+             std::unique_ptr<gateway::HaproxyGateway> gateway, Subnet range)
+    : server_(server),
+      config_(std::move(config)),
+      metrics_(LOCO_VERSION),
+      store_(std::move(store)),
+      logs_(std::move(logs)),
+      sealer_(std::move(sealer)),
+      tokens_(std::move(key), clock_, random_),
+      registry_(server.registry_listen, tokens_, http_, config_.platform),
+      gateway_(std::move(gateway)),
+      engine_(server.engine_socket),
+      collector_(engine_, *logs_, clock_),
+      health_(clock_),
+      runtime_(engine_, registry_, clock_, docker_options(server_, config_), &collector_),
+      reconciler_(reconciler_ports(range)),
+      loop_({.reconciler = reconciler_, .store = *store_, .runtime = runtime_, .health = health_, .clock = clock_}),
+      authenticator_(*store_, clock_),
+      context_{.store = *store_,
+               .clock = clock_,
+               .random = random_,
+               .config = config_,
+               .wake = [this](const AppId& app) { loop_.wake(app); }},
+      services_(services()) {
+    logs_->set_listener([this](const AppId& app) { log_feed_.wake(app.str()); });
+    store_->on_events([this](const std::vector<Event>& events) { event_feed_.wake_for(events); });
+    add_gauges();
+}
+
+void Parts::add_gauges() {
+    metrics_.gauge("loco_gateway_reloads", "Reloads of the gateway since the start",
+                   [this] { return static_cast<double>(gateway_->reloads()); });
+    metrics_.gauge("loco_apps", "Apps of all teams", [this] {
+        double count = 0;
+        (void)store_->read([&](const ReadTx& tx) -> Result<> {
+            LOCO_ASSIGN(const auto apps, tx.all_apps());
+            count = static_cast<double>(apps.size());
+            return {};
+        });
+        return count;
+    });
+}
+
+reconcile::ReconcilerPorts Parts::reconciler_ports(Subnet range) {
+    return {.store = *store_,
+            .runtime = runtime_,
+            .gateway = *gateway_,
+            .registry = registry_,
+            .health = health_,
+            .clock = clock_,
+            .random = random_,
+            .config = config_,
+            .unseal = [this](const EnvVersion& env) -> Result<reconcile::SecretEnv> {
+                reconcile::SecretEnv values;
+                for (const auto& [name, sealed] : env.sealed) {
+                    LOCO_ASSIGN(values[name], sealer_.open_sealed(env.app.str(), name, sealed));
+                }
+                return values;
+            },
+            .log_tail = [this](const Instance& instance) -> std::string {
+                std::string text;
+                const auto lines = collector_.tail(instance.app, instance.id, kEvidenceLines, kEvidenceWait);
+                if (!lines) return text;
+                for (const auto& line : *lines) text += line.text + "\n";
+                return text;
+            },
+            .forget_logs = [this](const AppId& app) { return logs_->remove_app(app); },
+            .url_of = [this](const std::string& host) { return loco::url_of(host, config_.gateway_port); },
+            .run_all = reconcile::parallel_runner(4),
+            .network_range = range};
+}
+
+Result<std::string> Parts::registry_token(std::string_view authorization, std::string_view query) {
+    return registry::answer_token_request(
+        tokens_, authorization, query, [this](const registry::Credentials& credentials) -> Result<registry::Grant> {
+            LOCO_ASSIGN(const auto principal, authenticator_.authenticate_token(credentials.password.reveal()));
+            registry::Grant grant{.subject = principal.user.login, .access = {}};
+            // Images may be read by who may see the app; writing needs a deployment's own token.
+            LOCO_TRY(store_->read([&](const ReadTx& tx) -> Result<> {
+                LOCO_ASSIGN(const auto memberships, tx.memberships(principal.user.id));
+                for (const auto& membership : memberships) {
+                    if (!identity::may(principal, membership.team, membership.role, identity::Permission::app_read)) continue;
+                    LOCO_ASSIGN(const auto apps, tx.apps(membership.team, "", config_.max_apps_per_team));
+                    for (const auto& app : apps) grant.access.push_back({.repository = repository_of(app.id), .actions = {"pull"}});
+                }
+                return {};
+            }));
+            return grant;
+        });
+}
+
+api::Services Parts::services() {
+    return {.context = context_,
+            .registry = registry_,
+            .runtime = runtime_,
+            .gateway = *gateway_,
+            .logs = *logs_,
+            .log_feed = log_feed_,
+            .event_feed = event_feed_,
+            .authenticator = authenticator_,
+            .metrics = metrics_,
+            .seal = [this](const AppId& app, const std::string& name,
+                           const Secret<>& value) { return sealer_.seal(app.str(), name, value); },
+            .registry_token = [this](std::string_view authorization,
+                                     std::string_view query) { return registry_token(authorization, query); },
+            .version = LOCO_VERSION,
+            .build_host = server_.registry_listen};
+}
+
+Result<std::unique_ptr<Parts>> Parts::make(const platform::ServerConfig& server) {
+    static const SystemClock clock;
+    LOCO_ASSIGN(auto config, make_config(server));
+    const platform::Layout layout(server.data_dir);
+    LOCO_TRY(layout.make_folders());
+    LOCO_ASSIGN(auto store, store::SqliteStore::open({.folder = layout.database()}, clock));
+    LOCO_ASSIGN(auto logs, telemetry::SqliteLogStore::open({.folder = layout.app_logs()}, clock));
+    LOCO_ASSIGN(auto sealer, crypto::Sealer::open(layout.seal_key()));
+    LOCO_ASSIGN(auto key, registry::SigningKey::open(registry::key_folder(platform::registry_options(server))));
+    LOCO_ASSIGN(auto gateway, gateway::HaproxyGateway::open(platform::gateway_options(server)));
+    LOCO_ASSIGN(const auto range, parse_network_range(server.subnets));
+    return std::unique_ptr<Parts>(new Parts(server, std::move(config), std::move(store), std::move(logs), std::move(sealer),
+                                            std::move(key), std::move(gateway), range));
+}
+
+Result<> Parts::run(const StopSignal& stop) {
+    LOCO_ASSIGN(const auto first, platform::read_bootstrap(platform::Layout(server_.data_dir).bootstrap()));
+    if (first) LOCO_TRY(bootstrap(context_, *first));
+    LOCO_ASSIGN(const auto listen, platform::parse_host_port(server_.listen));
+    LOCO_ASSIGN(const auto ops_listen, platform::parse_host_port(server_.ops_listen));
+    LOCO_ASSIGN(auto ops, http::Server::start({.address = ops_listen.host, .port = ops_listen.port, .handler_threads = 1},
+                                              api::make_ops(services_)));
+    loop_.start();
+    runtime_.watch();
+    LOCO_ASSIGN(auto server, http::Server::start({.address = listen.host, .port = listen.port}, api::make_api(services_)));
+    log::info("serving", {{"api", server_.listen}, {"ops", server_.ops_listen}, {"version", LOCO_VERSION}});
+    stop.wait();
+    log::info("stopping");
+    server->stop(kStopGrace);
+    loop_.stop();
+    ops->stop(std::chrono::seconds(1));
+    return {};
+}
+
+}  // namespace
+
+Result<> serve(const platform::ServerConfig& config) {
+    const StopSignal stop;  // before any thread: they all inherit the mask
+    LOCO_ASSIGN(auto parts, Parts::make(config));
+    return parts->run(stop);
+}
+
+}  // namespace loco

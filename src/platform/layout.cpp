@@ -1,0 +1,29 @@
+#include "platform/layout.hpp"
+
+#include "os/file.hpp"
+
+namespace loco::platform {
+
+Result<> Layout::make_folders() const {
+    LOCO_TRY(os::make_directories(data_.parent_path()));
+    LOCO_TRY(os::make_directories(data_, 0700));
+    for (const auto& folder : {database(), app_logs(), keys(), gateway(), registry(), directories().run, directories().log}) {
+        LOCO_TRY(os::make_directories(folder, 0700));
+    }
+    return {};
+}
+
+gateway::haproxy::Options gateway_options(const ServerConfig& config) {
+    return {.listen = {config.gateway_listen},
+            .data_dir = Layout(config.data_dir).gateway(),
+            .base_domain = config.base_domain,
+            .api_address = config.listen};
+}
+
+registry::Options registry_options(const ServerConfig& config) {
+    return {.data_dir = Layout(config.data_dir).registry(),
+            .listen = config.registry_listen,
+            .realm = "http://" + config.listen + "/api/v1/registry/token"};
+}
+
+}  // namespace loco::platform

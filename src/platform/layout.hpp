@@ -1,0 +1,42 @@
+// Where what lies in a data folder, and the options of the parts beside loco-api that follow from its configuration.
+#pragma once
+
+#include <filesystem>
+
+#include "base/error.hpp"
+#include "gateway/haproxy/config.hpp"
+#include "platform/server_config.hpp"
+#include "platform/supervisor.hpp"
+#include "registry/config.hpp"
+
+namespace loco::platform {
+
+class Layout {
+  public:
+    explicit Layout(std::filesystem::path data) : data_(std::move(data)) {}
+
+    [[nodiscard]] const std::filesystem::path& data() const { return data_; }
+    [[nodiscard]] std::filesystem::path server_config() const { return data_ / "loco-api.toml"; }
+    [[nodiscard]] std::filesystem::path bootstrap() const { return data_ / "bootstrap.json"; }
+    [[nodiscard]] std::filesystem::path database() const { return data_ / "db"; }
+    [[nodiscard]] std::filesystem::path app_logs() const { return data_ / "app-logs"; }
+    [[nodiscard]] std::filesystem::path keys() const { return data_ / "keys"; }
+    [[nodiscard]] std::filesystem::path seal_key() const { return keys() / "seal.key"; }
+    [[nodiscard]] std::filesystem::path gateway() const { return data_ / "gateway"; }
+    [[nodiscard]] std::filesystem::path registry() const { return data_ / "registry"; }
+    [[nodiscard]] std::filesystem::path engine() const { return data_ / "docker"; }
+    [[nodiscard]] std::filesystem::path up_lock() const { return data_ / "run/up.lock"; }
+    [[nodiscard]] std::filesystem::path ready_file() const { return data_ / "run/ready.json"; }
+    [[nodiscard]] Directories directories() const { return {.run = data_ / "run", .log = data_ / "log"}; }
+
+    // All of them, 0700 but for what other users' processes must reach.
+    [[nodiscard]] Result<> make_folders() const;
+
+  private:
+    std::filesystem::path data_;
+};
+
+[[nodiscard]] gateway::haproxy::Options gateway_options(const ServerConfig& config);
+[[nodiscard]] registry::Options registry_options(const ServerConfig& config);
+
+}  // namespace loco::platform
