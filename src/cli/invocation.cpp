@@ -161,7 +161,7 @@ int report(Terminal& terminal, const Parsed& parsed, const Error& error) {
     for (const auto& step : error.next_steps) text += "       " + styled(step, Style::bold, colour) + "\n";
     terminal.err(text);
     const int exit_status = traits(error.kind).exit_status;
-    if (parsed.json) {
+    if (parsed.json && error.code != "already_reported") {
         json::array steps;
         for (const auto& step : error.next_steps) steps.emplace_back(step);
         json::object context;

@@ -89,6 +89,7 @@ std::string log_tail(const Directories& directories, const std::string& name, st
 }
 
 Result<os::ProcessIdentity> Supervisor::start(const Service& service) {
+    if (service.before_start) service.before_start();
     LOCO_ASSIGN(const auto pid, os::start_daemon(service.command, log_file(directories_, service.name).string()));
     const auto process = os::identify(pid);
     if (!process) {

@@ -22,6 +22,7 @@ struct Service {
     std::chrono::seconds ready_within{30};
     std::chrono::seconds stop_within{10};  // after SIGTERM, then SIGKILL
     int stop_signal = 15;
+    std::function<void()> before_start = {};  // clears what a killed one has left
 };
 
 struct Directories {

@@ -6,7 +6,7 @@
 #include "cli/commands/all.hpp"
 #include "cli/invocation.hpp"
 #include "cli/json_view.hpp"
-#include "spec/schema.hpp"
+#include "spec/reference.hpp"
 
 namespace loco::cli {
 namespace {

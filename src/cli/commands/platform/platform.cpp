@@ -1,0 +1,213 @@
+// up, down: the whole platform on this machine.
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+#include "base/log.hpp"
+#include "cli/commands/all.hpp"
+#include "cli/invocation.hpp"
+#include "os/file.hpp"
+#include "os/process.hpp"
+#include "platform/up.hpp"
+
+namespace loco::cli {
+namespace {
+
+namespace json = boost::json;
+
+constexpr auto kReadyWithin = std::chrono::seconds(120);
+
+std::filesystem::path own_program() {
+    std::error_code error;
+    return std::filesystem::read_symlink("/proc/self/exe", error);
+}
+
+std::filesystem::path data_dir(Invocation& invocation) {
+    const auto given = invocation.option("--data");
+    return given ? std::filesystem::absolute(*given) : platform::default_data_dir();
+}
+
+platform::UpOptions up_options(Invocation& invocation) {
+    platform::UpOptions options{.data_dir = data_dir(invocation),
+                                .listen = invocation.option("--listen"),
+                                .ops_listen = invocation.option("--ops-listen"),
+                                .gateway_listen = invocation.option("--gateway-listen"),
+                                .registry_listen = invocation.option("--registry-listen"),
+                                .base_domain = invocation.option("--base-domain"),
+                                .engine = invocation.option("--docker-host").value_or(""),
+                                .server_program = (own_program().parent_path() / "loco-api").string()};
+    for (const auto* name : {"SUDO_USER", "USER", "LOGNAME"}) {
+        if (const char* login = std::getenv(name); login != nullptr && login[0] != 0) {
+            options.login = login;
+            break;
+        }
+    }
+    return options;
+}
+
+// What the settings' file must hold after `up`; what is there of another host goes.
+Result<> keep_access(const platform::Access& access) {
+    LOCO_ASSIGN(auto settings, load_settings(config_file()));
+    const auto before = settings;
+    if (settings.host != access.url) settings.team = access.team;
+    settings.host = access.url;
+    if (!access.token.reveal().empty()) settings.token = access.token;
+    if (settings == before) return {};
+    return save_settings(config_file(), settings);
+}
+
+Secret<> known_token(const std::string& url) {
+    const auto settings = load_settings(config_file());
+    return settings && settings->host == url ? settings->token : Secret<>();
+}
+
+// In the foreground, or as the process that --detach has started.
+Result<> supervise(Invocation& invocation) {
+    const auto options = up_options(invocation);
+    const platform::Layout layout(options.data_dir);
+    const auto result = platform::up(
+        options, {.step = [&](const std::string& text) { invocation.note("✓ " + text); },
+                  .known_token = known_token,
+                  .keep =
+                      [&](const platform::Access& access) -> Result<> {
+                          LOCO_TRY(keep_access(access));
+                          const auto self = os::identify(::getpid());
+                          LOCO_CHECK(self.has_value());
+                          LOCO_TRY(os::write_file_atomically(layout.directories().run / "supervisor.pid",
+                                                             std::to_string(self->pid) + " " + std::to_string(self->start_ticks), 0600));
+                          invocation.note("Loco is up; end it with Ctrl-C or `loco down`");
+                          return {};
+                      },
+                  .stop = interrupted});
+    std::error_code ignored;
+    if (!result) return result;
+    std::filesystem::remove(layout.directories().run / "supervisor.pid", ignored);
+    return {};
+}
+
+std::vector<std::string> without_detach(Invocation& invocation) {
+    std::vector<std::string> argv{own_program().string(), "up", "--supervise"};
+    for (const auto* name : {"--listen", "--ops-listen", "--gateway-listen", "--registry-listen", "--base-domain", "--docker-host", "--data"}) {
+        if (const auto value = invocation.option(name)) argv.insert(argv.end(), {name, *value});
+    }
+    return argv;
+}
+
+// The lines that the supervisor has written to its log since `from`.
+std::size_t tell_since(Invocation& invocation, const std::filesystem::path& file, std::size_t from) {
+    const auto text = os::read_file(file, 64U << 20);
+    if (!text || text->size() <= from) return from;
+    const auto end = text->rfind('\n');
+    if (end == std::string::npos || end < from) return from;
+    auto fresh = std::string_view(*text).substr(from, end + 1 - from);
+    while (!fresh.empty()) {
+        const auto line_end = fresh.find('\n');
+        const auto line = fresh.substr(0, line_end);
+        if (!line.starts_with("Loco is up")) invocation.note(line);
+        fresh.remove_prefix(line_end + 1);
+    }
+    return end + 1;
+}
+
+Result<> show_up(Invocation& invocation, bool already) {
+    LOCO_ASSIGN(const auto settings, load_settings(config_file()));
+    if (invocation.json()) {
+        invocation.print_json(json::object{{"url", settings.host}, {"already_up", already}});
+    } else {
+        invocation.note(already ? "Loco is up already" : "Loco is up");
+        invocation.print(settings.host + "\n");
+    }
+    return {};
+}
+
+Result<> detach(Invocation& invocation) {
+    const platform::Layout layout(data_dir(invocation));
+    LOCO_TRY(layout.make_folders());
+    if (platform::running(layout.directories(), "supervisor") && std::filesystem::exists(layout.ready_file())) {
+        // It runs; what may be missing is this user's token.
+        LOCO_ASSIGN(const auto me, Result<bool>(invocation.api().get("/me").has_value()));
+        if (me) return show_up(invocation, /*already=*/true);
+        invocation.note("Loco is up, but not with your token: starting it anew");
+        LOCO_TRY(platform::stop(layout.directories(), "supervisor", 15, std::chrono::seconds(90)));
+    }
+    const auto log = layout.directories().log / "supervisor.log";
+    std::error_code error;
+    auto read = std::filesystem::exists(log, error) ? static_cast<std::size_t>(std::filesystem::file_size(log, error)) : 0;
+    std::filesystem::remove(layout.ready_file(), error);
+    LOCO_ASSIGN(const auto pid, os::start_daemon({.argv = without_detach(invocation)}, log.string()));
+    const auto process = os::identify(pid);
+    const auto end = std::chrono::steady_clock::now() + kReadyWithin;
+    while (!std::filesystem::exists(layout.ready_file(), error)) {
+        read = tell_since(invocation, log, read);
+        if (!process || !os::is_alive(*process)) {
+            tell_since(invocation, log, read);
+            return fail(ErrorKind::unavailable, "Loco did not come up", "the lines above say why; all of it is in " + log.string(), "up_failed");
+        }
+        if (interrupted()) return fail(ErrorKind::interrupted, "interrupted; Loco goes on coming up", "end it with `loco down`");
+        if (std::chrono::steady_clock::now() > end) {
+            return fail(ErrorKind::unavailable, "Loco is not up after 2 minutes", "read " + log.string(), "up_failed");
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    tell_since(invocation, log, read);
+    return show_up(invocation, /*already=*/false);
+}
+
+Result<> run_up(Invocation& invocation) {
+    if (invocation.has("--detach")) return detach(invocation);
+    if (!invocation.has("--supervise")) {
+        const auto result = supervise(invocation);
+        if (!result && result.error().code == "already_up") return show_up(invocation, /*already=*/true);
+        return result;
+    }
+    log::init({.level = log::Level::info, .json = true});
+    return supervise(invocation);
+}
+
+Result<> run_down(Invocation& invocation) {
+    const bool purge = invocation.has("--purge");
+    if (purge && !invocation.has("--yes") && invocation.terminal().interactive()) {
+        LOCO_ASSIGN(const bool sure, invocation.confirm("Remove every app, release and variable of " + data_dir(invocation).string() + "?", "--yes"));
+        if (!sure) return fail(ErrorKind::interrupted, "nothing was removed");
+    }
+    LOCO_TRY(platform::down(data_dir(invocation), purge, [&](const std::string& text) { invocation.note("✓ " + text); }));
+    if (invocation.json()) invocation.print_json(json::object{{"down", true}, {"purged", purge}});
+    return {};
+}
+
+}  // namespace
+
+Command up_command() {
+    return {.name = "up",
+            .summary = "Run the whole platform on this machine",
+            .help = "Starts what is missing of a container engine, the image registry, the gateway and the API, keeps them running, "
+                    "and signs you in as an owner. Run again it changes nothing. Without --detach it stays in the foreground until "
+                    "Ctrl-C.\n\n    sudo loco up --detach\n    loco up --base-domain apps.example.com --gateway-listen 0.0.0.0:80",
+            .options = {{.name = "--detach", .letter = 'd', .help = "go to the background once it is ready"},
+                        {.name = "--data", .value = "DIR", .help = "where everything is kept (/var/lib/loco)"},
+                        {.name = "--listen", .value = "ADDR", .help = "the API's address (127.0.0.1:8081)"},
+                        {.name = "--ops-listen", .value = "ADDR", .help = "health and metrics (the API's next port)"},
+                        {.name = "--gateway-listen", .value = "ADDR", .help = "where apps answer (0.0.0.0:8080)"},
+                        {.name = "--registry-listen", .value = "ADDR", .help = "the image registry (127.0.0.1:5000)"},
+                        {.name = "--docker-host", .value = "URL", .help = "the container engine's socket"},
+                        {.name = "--base-domain", .value = "D", .help = "apps answer at NAME.D (localhost)"},
+                        {.name = "--supervise", .help = "what --detach starts in the background"}},
+            .run = run_up};
+}
+
+Command down_command() {
+    return {.name = "down",
+            .summary = "Stop the platform on this machine",
+            .help = "Stops the apps and all parts; `loco up` brings everything back. With --purge nothing is left: no container, "
+                    "network, image, rule or file of this Loco, and nothing that is not Loco's is touched.\n\n    sudo loco down\n    "
+                    "sudo loco down --purge",
+            .options = {{.name = "--purge", .help = "remove all apps and data as well"},
+                        {.name = "--yes", .letter = 'y', .help = "do not ask"},
+                        {.name = "--data", .value = "DIR", .help = "where everything is kept (/var/lib/loco)"}},
+            .run = run_down};
+}
+
+}  // namespace loco::cli
