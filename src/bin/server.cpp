@@ -33,6 +33,8 @@ namespace loco {
 namespace {
 
 constexpr auto kStopGrace = std::chrono::seconds(10);
+// Enough that many writers share a commit; they wait more than they work.
+constexpr std::size_t kHandlerThreads = 16;
 constexpr int kEvidenceLines = 20;
 constexpr auto kEvidenceWait = std::chrono::milliseconds(1'000);
 
@@ -254,7 +256,7 @@ Result<> Parts::run(const StopSignal& stop) {
                                               api::make_ops(services_)));
     loop_.start();
     runtime_.watch();
-    LOCO_ASSIGN(auto server, http::Server::start({.address = listen.host, .port = listen.port}, api::make_api(services_)));
+    LOCO_ASSIGN(auto server, http::Server::start({.address = listen.host, .port = listen.port, .handler_threads = kHandlerThreads}, api::make_api(services_)));
     log::info("serving", {{"api", server_.listen}, {"ops", server_.ops_listen}, {"version", LOCO_VERSION}});
     stop.wait();
     log::info("stopping");

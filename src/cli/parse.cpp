@@ -22,7 +22,7 @@ struct Globals {
 };
 
 CLI::App* child(CLI::App& parent, const std::string& name) {
-    if (auto* found = parent.get_subcommand_no_throw(name)) return found;
+    for (auto* known : parent.get_subcommands([&](const CLI::App* app) { return app->get_name() == name; })) return known;
     auto* made = parent.add_subcommand(name);
     made->fallthrough()->set_help_flag();
     return made;

@@ -4,9 +4,9 @@
 
 #include <cstdlib>
 #include <sstream>
-#include <toml++/toml.h>
 
 #include "os/file.hpp"
+#include "spec/toml_library.hpp"
 
 namespace loco::cli {
 namespace {
@@ -40,18 +40,18 @@ Result<Settings> load_settings(const std::filesystem::path& file) {
         return fail(text.error());
     }
     LOCO_TRY(check_mode(file));
-    try {
-        const auto table = toml::parse(*text, file.string());
-        settings.host = table["host"].value_or(settings.host);
-        settings.team = table["team"].value_or(settings.team);
-        settings.token = Secret<>(table["token"].value_or(std::string()));
-    } catch (const toml::parse_error& error) {
-        const auto at = error.source().begin;
+    const auto parsed = toml::parse(*text, file.string());
+    if (!parsed) {
+        const auto at = parsed.error().source().begin;
         return fail(ErrorKind::invalid,
                     file.string() + ":" + std::to_string(at.line) + ":" + std::to_string(at.column) + ": " +
-                        std::string(error.description()),
+                        std::string(parsed.error().description()),
                     "mend it, or remove it and run `loco up`");
     }
+    const auto& table = parsed.table();
+    settings.host = table["host"].value_or(settings.host);
+    settings.team = table["team"].value_or(settings.team);
+    settings.token = Secret<>(table["token"].value_or(std::string()));
     return settings;
 }
 

@@ -5,10 +5,10 @@
 #include <charconv>
 #include <map>
 #include <sstream>
-#include <toml++/toml.h>
 #include <variant>
 
 #include "os/file.hpp"
+#include "spec/toml_library.hpp"
 
 namespace loco::platform {
 namespace {
@@ -92,15 +92,14 @@ Result<ServerConfig> read_server_config(const std::filesystem::path& file) {
     LOCO_ASSIGN(const auto text, os::read_file(file, 1U << 20));
     ServerConfig config;
     std::vector<std::string> wrong;
-    try {
-        const auto table = toml::parse(text, file.string());
-        for (const auto& [key, node] : table) {
-            if (auto problem = take(config, std::string(key.str()), node); !problem.empty()) wrong.push_back(std::move(problem));
-        }
-    } catch (const toml::parse_error& error) {
-        const auto at = error.source().begin;
+    const auto parsed = toml::parse(text, file.string());
+    if (!parsed) {
+        const auto at = parsed.error().source().begin;
         return fail(ErrorKind::invalid, file.string() + ":" + std::to_string(at.line) + ":" + std::to_string(at.column) + ": " +
-                                            std::string(error.description()));
+                                            std::string(parsed.error().description()));
+    }
+    for (const auto& [key, node] : parsed.table()) {
+        if (auto problem = take(config, std::string(key.str()), node); !problem.empty()) wrong.push_back(std::move(problem));
     }
     for (auto& problem : check(config)) wrong.push_back(std::move(problem));
     if (wrong.empty()) return config;

@@ -84,13 +84,13 @@ std::vector<std::string> candidates(Invocation& invocation, const std::vector<st
     return found;
 }
 
-constexpr std::string_view kBash = R"(_loco() {
+constexpr std::string_view kBash = R"sh(_loco() {
     local IFS=$'\n'
     COMPREPLY=($(compgen -W "$(loco completion words -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)" -- "${COMP_WORDS[COMP_CWORD]}"))
 }
 complete -o default -F _loco loco
-)";
-constexpr std::string_view kZsh = R"(#compdef loco
+)sh";
+constexpr std::string_view kZsh = R"sh(#compdef loco
 _loco() {
     local -a candidates
     candidates=("${(@f)$(loco completion words -- "${(@)words[2,CURRENT]}" 2>/dev/null)}")
@@ -98,9 +98,9 @@ _loco() {
     _files
 }
 compdef _loco loco
-)";
-constexpr std::string_view kFish = R"(complete -c loco -f -a '(loco completion words -- (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'
-)";
+)sh";
+constexpr std::string_view kFish = R"sh(complete -c loco -f -a '(loco completion words -- (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'
+)sh";
 
 Result<> run_completion(Invocation& invocation) {
     const auto words = invocation.argument_values("SHELL");
