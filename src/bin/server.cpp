@@ -21,7 +21,7 @@
 #include "registry/distribution_client.hpp"
 #include "registry/token_service.hpp"
 #include "runtime/docker/docker_runtime.hpp"
-#include "runtime/health/probing_health_monitor.hpp"
+#include "runtime/health/health_monitor.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 #include "telemetry/fan_out.hpp"
 #include "telemetry/metrics.hpp"
@@ -35,8 +35,6 @@ namespace {
 constexpr auto kStopGrace = std::chrono::seconds(10);
 // Enough that many writers share a commit; they wait more than they work.
 constexpr std::size_t kHandlerThreads = 16;
-constexpr int kEvidenceLines = 20;
-constexpr auto kEvidenceWait = std::chrono::milliseconds(1'000);
 
 std::string machine_platform() {
     utsname name{};
@@ -182,13 +180,7 @@ reconcile::ReconcilerPorts Parts::reconciler_ports(Subnet range) {
                 }
                 return values;
             },
-            .log_tail = [this](const Instance& instance) -> std::string {
-                std::string text;
-                const auto lines = collector_.tail(instance.app, instance.id, kEvidenceLines, kEvidenceWait);
-                if (!lines) return text;
-                for (const auto& line : *lines) text += line.text + "\n";
-                return text;
-            },
+            .log_tail = [this](const Instance& instance) { return collector_.last_words(instance); },
             .forget_logs = [this](const AppId& app) { return logs_->remove_app(app); },
             .url_of = [this](const std::string& host) { return loco::url_of(host, config_.gateway_port); },
             .run_all = reconcile::parallel_runner(4),
