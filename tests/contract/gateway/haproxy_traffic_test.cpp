@@ -1,6 +1,9 @@
 // What a request meets on its way: headers, pages, streams, protocols, timeouts, hostile clients.
 #include <fmt/format.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "os/process.hpp"
 #include "tests/contract/gateway/haproxy_fixture.hpp"
 
@@ -234,6 +237,36 @@ TEST_F(Haproxy, SpeaksHttp2WithClients) {
     ASSERT_TRUE(out) << out.error().message;
     EXPECT_TRUE(out->starts_with("HTTP/2 200")) << *out;
     EXPECT_TRUE(out->contains("x-path: /x\r\n") && out->contains("x-body: 4\r\n")) << *out;
+}
+
+// As gRPC needs it: HTTP/2 from end to end, and trailers after the body.
+TEST_F(Haproxy, SpeaksHttp2WithAnAppThatWantsItAndPassesTrailers) {
+    start();
+    const auto folder = haproxy_->options().data_dir / "www";
+    std::filesystem::create_directory(folder);
+    std::ofstream(folder / "answer") << "grpc-body";
+    const auto port = test::free_port();
+    const test::Child server({"nghttpd", "--no-tls", "--address=127.0.0.1", "--htdocs=" + folder.string(),
+                              "--trailer=grpc-status: 0", std::to_string(port)},
+                             (haproxy_->options().data_dir / "nghttpd.log").string());
+    ASSERT_TRUE(test::eventually([&] { return test::Connection::to(port).open(); }));
+    const auto instance = InstanceId::make(clock_, random_);
+    const auto app = new_app();
+    auto wanted = routes(app, "grpc.localhost", {{instance, "127.0.0.1", port, false}});
+    wanted.ports[0].protocol = Protocol::h2c;
+    ASSERT_TRUE(gateway_->apply(wanted));
+    const auto ask = [&] {
+        return os::output_of({.argv = {"nghttp", "-v", "-H", ":authority: grpc.localhost", "-H", "te: trailers",
+                                       fmt::format("http://127.0.0.1:{}/answer", haproxy_->port())}},
+                             milliseconds(10'000));
+    };
+    const auto out = ask();
+    ASSERT_TRUE(out) << out.error().message;
+    EXPECT_TRUE(out->contains(":status: 200") && out->contains("grpc-body") && out->contains("grpc-status: 0")) << *out;
+    haproxy_->kill();
+    haproxy_->start();
+    const auto again = ask();
+    EXPECT_TRUE(again && again->contains(":status: 200")) << "the protocol is in the files, too";
 }
 
 }  // namespace
