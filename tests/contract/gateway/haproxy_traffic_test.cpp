@@ -246,9 +246,10 @@ TEST_F(Haproxy, SpeaksHttp2WithAnAppThatWantsItAndPassesTrailers) {
     std::filesystem::create_directory(folder);
     std::ofstream(folder / "answer") << "grpc-body";
     const auto port = test::free_port();
-    const test::Child server({"nghttpd", "--no-tls", "--address=127.0.0.1", "--htdocs=" + folder.string(),
-                              "--trailer=grpc-status: 0", std::to_string(port)},
-                             (haproxy_->options().data_dir / "nghttpd.log").string());
+    const test::Child server(
+        {"nghttpd", "--no-tls", "--address=127.0.0.1", "--htdocs=" + folder.string(),
+         "--trailer=grpc-status: 0", std::to_string(port)},
+        (haproxy_->options().data_dir / "nghttpd.log").string());
     ASSERT_TRUE(test::eventually([&] { return test::Connection::to(port).open(); }));
     const auto instance = InstanceId::make(clock_, random_);
     const auto app = new_app();
@@ -256,13 +257,16 @@ TEST_F(Haproxy, SpeaksHttp2WithAnAppThatWantsItAndPassesTrailers) {
     wanted.ports[0].protocol = Protocol::h2c;
     ASSERT_TRUE(gateway_->apply(wanted));
     const auto ask = [&] {
-        return os::output_of({.argv = {"nghttp", "-v", "-H", ":authority: grpc.localhost", "-H", "te: trailers",
-                                       fmt::format("http://127.0.0.1:{}/answer", haproxy_->port())}},
-                             milliseconds(10'000));
+        return os::output_of(
+            {.argv = {"nghttp", "-v", "-H", ":authority: grpc.localhost", "-H", "te: trailers",
+                      fmt::format("http://127.0.0.1:{}/answer", haproxy_->port())}},
+            milliseconds(10'000));
     };
     const auto out = ask();
     ASSERT_TRUE(out) << out.error().message;
-    EXPECT_TRUE(out->contains(":status: 200") && out->contains("grpc-body") && out->contains("grpc-status: 0")) << *out;
+    EXPECT_TRUE(out->contains(":status: 200") && out->contains("grpc-body") &&
+                out->contains("grpc-status: 0"))
+        << *out;
     haproxy_->kill();
     haproxy_->start();
     const auto again = ask();
