@@ -118,7 +118,8 @@ class Store {
     // another read's or write's work.
     [[nodiscard]] virtual Result<> write(const WriteFn& work) = 0;
 
-    // Called after each commit with the events that became visible, in order, on the writer's thread; must not block.
+    // Called after each commit with the events that became visible, in order, on the writer's thread, before the
+    // write() that made them returns; must not block, nor write.
     // One listener; set before use.
     virtual void on_events(std::function<void(const std::vector<Event>&)> listener) = 0;
 };

@@ -160,7 +160,7 @@ Deployment sample_deployment(std::string_view name, const App& app) {
     row.diagnosis = Diagnosis{.code = "exited_at_start",
                               .phase = "rolling",
                               .message = "it exited",
-                              .evidence = "line 1\nline 2 \"quoted\"",
+                              .evidence = "line 1\nline 2 \"quoted\" \xff",
                               .next_steps = {"loco logs"},
                               .kind = 8};
     return row;
