@@ -82,6 +82,15 @@ void DockerRuntime::happened(const engine::Event& event) {
         logs_->follow(source);
     }
     if (event.action == "destroy") forget(event.actor);
+    if (event.action == "die" || event.action == "start") {
+        // The engine tells of a death before its list shows it: until it does, what was seen of it running is not believed.
+        const std::lock_guard lock(mutex_);
+        if (event.action == "die") {
+            died_.insert(event.actor);
+        } else {
+            died_.erase(event.actor);
+        }
+    }
     if (listener_) listener_(AppId(app));
 }
 
@@ -114,6 +123,7 @@ void DockerRuntime::connected() {
 void DockerRuntime::forget(const std::string& container) {
     const std::lock_guard lock(mutex_);
     samples_.erase(container);
+    died_.erase(container);
     const auto from = inspected_.lower_bound(container);
     auto to = from;
     while (to != inspected_.end() && to->first.starts_with(container)) ++to;
@@ -364,7 +374,9 @@ Result<> DockerRuntime::inspect_into(ObservedContainer& container) {
     const bool may_change = container.state == ContainerState::created;
     if (!may_change) {
         const std::lock_guard lock(mutex_);
-        if (const auto known = inspected_.find(key); known != inspected_.end()) {
+        const bool stale =
+            container.state == ContainerState::running && died_.contains(container.runtime_id);
+        if (const auto known = inspected_.find(key); known != inspected_.end() && !stale) {
             container = known->second;
             return {};
         }

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -95,6 +96,7 @@ class DockerRuntime final : public Runtime {
     std::map<std::string, ObservedContainer>
         inspected_;                          // by id and state: it does not change any more
     std::map<std::string, Sample> samples_;  // by id
+    std::set<std::string> died_;             // ids that events said have ended
     std::unique_ptr<runtime::EventWatcher> watcher_;
 };
 
