@@ -149,13 +149,13 @@ Diagnosis diagnose_never_healthy(const std::vector<Unhealthy>& instances, int po
 Diagnosis diagnose_not_stopped() {
     return make("not_stopped", DeploymentState::rolling,
                 "the instances that serve could not be stopped to make room (strategy = \"recreate\"), so no new one was started", {},
-                {"see what is wrong with the gateway or the container engine: loco doctor", "then deploy again: loco redeploy"});
+                {"see what is wrong with the gateway or the container engine: /readyz of loco-api names it", "then deploy again: loco redeploy"});
 }
 
 Diagnosis diagnose_gateway_unreachable() {
     return make("gateway_unreachable", DeploymentState::rolling,
                 "the new instances are healthy, but the gateway could not be told to send them traffic; what served before still serves",
-                {}, {"see what is wrong with the gateway: loco doctor", "then deploy again: loco redeploy"});
+                {}, {"see what is wrong with the gateway: log/haproxy.log in the server's data folder", "then deploy again: loco redeploy"});
 }
 
 Diagnosis diagnose_client_gone() {

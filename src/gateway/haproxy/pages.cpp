@@ -40,7 +40,7 @@ constexpr std::array kPages{
          "Its owner can raise http.idle_timeout in loco.toml", 0},
     Page{"loco", 503, "loco_restarting", "Loco is restarting",
          "Its API and dashboard are back in a moment. Apps go on serving.",
-         "If this stays, run: loco doctor", 2},
+         "If this stays, log/loco-api.log on the server says why", 2},
 };
 
 // No line breaks: a map's value is the rest of its line.
