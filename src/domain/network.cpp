@@ -47,21 +47,31 @@ bool Subnet::contains(std::string_view address) const {
     return number && *number - base < size();
 }
 
-Result<Subnet> parse_network_range(std::string_view text) {
-    const auto refuse = [&](std::string why) {
-        return fail(ErrorKind::invalid, "the network range \"" + std::string(text.substr(0, 64)) + "\" " + why,
-                    "give a private network such as " + std::string(kDefaultNetworkRange));
-    };
+namespace {
+
+std::unexpected<Error> refuse_network(std::string_view text, const std::string& why) {
+    return fail(ErrorKind::invalid, "the network \"" + std::string(text.substr(0, 64)) + "\" " + why,
+                "give a private network such as " + std::string(kDefaultNetworkRange));
+}
+
+}  // namespace
+
+Result<Subnet> parse_subnet(std::string_view text) {
     const auto slash = text.find('/');
-    if (slash == std::string_view::npos) return refuse("has no /prefix");
+    if (slash == std::string_view::npos) return refuse_network(text, "has no /prefix");
     const auto base = parse_address(text.substr(0, slash));
     const auto prefix = parse_number(text.substr(slash + 1), 32);
-    if (!base || !prefix) return refuse("is no IPv4 network");
-    if (*prefix < 8 || *prefix > static_cast<std::uint32_t>(kTeamPrefix)) {
-        return refuse("must have a prefix from /8 to /" + std::to_string(kTeamPrefix));
+    if (!base || !prefix || *prefix == 0) return refuse_network(text, "is no IPv4 network");
+    const Subnet subnet{*base, static_cast<int>(*prefix)};
+    if ((*base & (subnet.size() - 1)) != 0) return refuse_network(text, "has bits set behind its prefix");
+    return subnet;
+}
+
+Result<Subnet> parse_network_range(std::string_view text) {
+    LOCO_ASSIGN(const auto range, parse_subnet(text));
+    if (range.prefix < 8 || range.prefix > kTeamPrefix) {
+        return refuse_network(text, "must have a prefix from /8 to /" + std::to_string(kTeamPrefix));
     }
-    const Subnet range{*base, static_cast<int>(*prefix)};
-    if ((*base & (range.size() - 1)) != 0) return refuse("has bits set behind its prefix");
     return range;
 }
 

@@ -26,6 +26,9 @@ struct Subnet {
     bool operator==(const Subnet&) const = default;
 };
 
+// Any IPv4 network. invalid when it is none, or has host bits.
+[[nodiscard]] Result<Subnet> parse_subnet(std::string_view text);
+
 // "10.208.0.0/12". invalid when it is no network, has host bits, or is smaller than one team's.
 [[nodiscard]] Result<Subnet> parse_network_range(std::string_view text);
 

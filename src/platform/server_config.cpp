@@ -64,6 +64,7 @@ std::vector<std::string> check(const ServerConfig& config) {
     }
     if (!config.data_dir.is_absolute()) wrong.emplace_back("data_dir must be an absolute path");
     if (config.base_domain.empty()) wrong.emplace_back("base_domain must not be empty");
+    if (const auto range = parse_network_range(config.subnets); !range) wrong.push_back("subnets: " + range.error().message);
     for (const auto* level : {"debug", "info", "warning", "error"}) {
         if (config.log_level == level) return wrong;
     }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/error.hpp"
+#include "domain/network.hpp"
 
 namespace loco::platform {
 
@@ -20,7 +21,7 @@ struct ServerConfig {
     std::string registry_listen = "127.0.0.1:5000";
     std::string engine_socket = "/var/run/docker.sock";
     bool engine_is_ours = false;                 // started by `loco up`: then its build cache is Loco's to bound
-    std::string subnets = "10.208.0.0/12";       // teams' networks are cut from it
+    std::string subnets{kDefaultNetworkRange};   // teams' networks are cut from it
     std::string log_level = "info";
     bool operator==(const ServerConfig&) const = default;
 };

@@ -17,6 +17,7 @@
 #include "os/file.hpp"
 #include "platform/bootstrap_file.hpp"
 #include "platform/engine_daemon.hpp"
+#include "platform/free_range.hpp"
 
 namespace loco::platform {
 namespace {
@@ -60,12 +61,24 @@ Result<ServerConfig> make_config(const UpOptions& options, const Layout& layout)
     set(config.registry_listen, options.registry_listen);
     set(config.base_domain, options.base_domain);
     set(config.ops_listen, options.ops_listen);
+    set(config.subnets, options.subnets);
     if (options.listen && !options.ops_listen) {
         // Beside the API: the next port.
         LOCO_ASSIGN(const auto api, parse_host_port(*options.listen));
         config.ops_listen = api.host + ":" + std::to_string(api.port + 1);
     }
     return config;
+}
+
+// What the engine and this machine's routes use already. An engine that does not tell keeps nobody from starting.
+std::vector<Subnet> used_networks(const std::string& engine_socket) {
+    auto used = parse_routes(os::read_file("/proc/net/route", 1U << 20).value_or(""));
+    if (const auto networks = engine::Engine(engine_socket).list_networks({})) {
+        for (const auto& network : *networks) {
+            if (const auto subnet = parse_subnet(network.subnet)) used.push_back(*subnet);
+        }
+    }
+    return used;
 }
 
 bool answers(const std::string& url, int at_most) {
@@ -140,9 +153,12 @@ Result<> start_all(const UpOptions& options, const UpHooks& hooks, const Layout&
     LOCO_ASSIGN(const auto registry_program, need_program("docker-registry", "docker-registry"));
     LOCO_ASSIGN(const auto gateway_program, need_program("haproxy", "haproxy"));
     LOCO_TRY(ensure_engine(options.engine, layout, config, supervisor, hooks.step));
+    SystemRandom random;
+    if (!options.subnets && !std::filesystem::exists(layout.server_config())) {
+        LOCO_ASSIGN(config.subnets, free_range(used_networks(config.engine_socket), random));
+    }
     LOCO_TRY(write_server_config(layout.server_config(), config));
 
-    SystemRandom random;
     LOCO_TRY(registry::prepare(registry_options(config), random));
     const auto ensure = [&](const Service& service, const std::string& what) -> Result<> {
         LOCO_ASSIGN(const bool started, supervisor.ensure(service));

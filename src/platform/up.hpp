@@ -15,7 +15,7 @@ namespace loco::platform {
 struct UpOptions {
     std::filesystem::path data_dir;
     // What is not given stays as it was at the last `up` of that folder, else the default.
-    std::optional<std::string> listen, ops_listen, gateway_listen, registry_listen, base_domain;
+    std::optional<std::string> listen, ops_listen, gateway_listen, registry_listen, base_domain, subnets;
     std::string engine;           // "unix:///…" or a path; empty: the one that answers, else one of our own
     std::string server_program;   // loco-api's path
     std::string login = "owner";  // of the first user

@@ -37,6 +37,7 @@ platform::UpOptions up_options(Invocation& invocation) {
                                 .gateway_listen = invocation.option("--gateway-listen"),
                                 .registry_listen = invocation.option("--registry-listen"),
                                 .base_domain = invocation.option("--base-domain"),
+                                .subnets = invocation.option("--subnets"),
                                 .engine = invocation.option("--docker-host").value_or(""),
                                 .server_program = (own_program().parent_path() / "loco-api").string()};
     for (const auto* name : {"SUDO_USER", "USER", "LOGNAME"}) {
@@ -90,7 +91,7 @@ Result<> supervise(Invocation& invocation) {
 
 std::vector<std::string> without_detach(Invocation& invocation) {
     std::vector<std::string> argv{own_program().string(), "up", "--supervise"};
-    for (const auto* name : {"--listen", "--ops-listen", "--gateway-listen", "--registry-listen", "--base-domain", "--docker-host", "--data"}) {
+    for (const auto* name : {"--listen", "--ops-listen", "--gateway-listen", "--registry-listen", "--base-domain", "--subnets", "--docker-host", "--data"}) {
         if (const auto value = invocation.option(name)) argv.insert(argv.end(), {name, *value});
     }
     return argv;
@@ -194,6 +195,7 @@ Command up_command() {
                         {.name = "--registry-listen", .value = "ADDR", .help = "the image registry (127.0.0.1:5000)"},
                         {.name = "--docker-host", .value = "URL", .help = "the container engine's socket"},
                         {.name = "--base-domain", .value = "D", .help = "apps answer at NAME.D (localhost)"},
+                        {.name = "--subnets", .value = "CIDR", .help = "teams' networks are cut from it (a free 10.x.0.0/16)"},
                         {.name = "--supervise", .help = "what --detach starts in the background"}},
             .run = run_up};
 }
