@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -168,7 +169,7 @@ class Platform:
 
     def token(self) -> str:
         text = (self.folder / "config/loco/config.toml").read_text()
-        return re.search(r'^\s*token\s*=\s*"([^"]+)"', text, re.MULTILINE)[1]
+        return tomllib.loads(text)["token"]
 
     def team(self) -> str:
         """The slug of the instance's first team."""
