@@ -21,6 +21,7 @@ struct Option {
     std::string_view value;     // what its value is called in the help, e.g. "N"; empty: it takes none
     std::string_view help;
     bool repeated = false;
+    bool hidden = false;        // for Loco itself: neither in the help nor in completions
 };
 
 struct Argument {

@@ -43,7 +43,9 @@ std::vector<std::vector<std::string>> option_rows(const Command& command, bool c
         words += std::string(name) + (value.empty() ? "" : " " + std::string(value));
         rows.push_back({"  " + styled(words, Style::bold, colour), std::string(help)});
     };
-    for (const auto& option : command.options) add(option.letter, option.name, option.value, option.help);
+    for (const auto& option : command.options) {
+        if (!option.hidden) add(option.letter, option.name, option.value, option.help);
+    }
     if (command.about_an_app) {
         add('a', "--app", "APP", "which app; without it the one in ./loco.toml");
         add(0, "--profile", "P", "the [profile.P] of loco.toml");

@@ -6,6 +6,7 @@
 #include "cli/commands/all.hpp"
 #include "cli/invocation.hpp"
 #include "cli/json_view.hpp"
+#include "cli/reference.hpp"
 #include "spec/reference.hpp"
 
 namespace loco::cli {
@@ -32,9 +33,11 @@ Result<> run_docs(Invocation& invocation) {
     std::string text;
     if (topic == "loco.toml" || topic == "toml") {
         text = spec::reference_markdown();
+    } else if (topic == "cli" || topic == "loco") {
+        text = reference_markdown(all_commands());
     } else if (topic.empty()) {
         text = "loco docs loco.toml     every key of loco.toml\n"
-               "loco COMMAND --help     every command\n" +
+               "loco docs cli           every command\n" +
                invocation.api().url() + "/api/v1/openapi.json     the API\n";
     } else {
         return fail(ErrorKind::not_found, "there are no docs about \"" + topic + "\"", "see `loco docs`", "usage");
@@ -67,7 +70,9 @@ std::vector<std::string> candidates(Invocation& invocation, const std::vector<st
         return found;
     }
     if (command != nullptr) {
-        for (const auto& option : command->options) found.emplace_back(option.name);
+        for (const auto& option : command->options) {
+            if (!option.hidden) found.emplace_back(option.name);
+        }
         if (command->about_an_app) found.insert(found.end(), {"--app", "--profile"});
         for (const auto* global : {"--json", "--quiet", "--help", "--host", "--team"}) found.emplace_back(global);
         return found;
@@ -132,8 +137,8 @@ Command whoami_command() {
 Command docs_command() {
     return {.name = "docs",
             .summary = "Read the documentation",
-            .help = "    loco docs\n    loco docs loco.toml",
-            .arguments = {{.name = "TOPIC", .help = "loco.toml"}},
+            .help = "The references as Markdown.\n\n    loco docs\n    loco docs loco.toml\n    loco docs cli",
+            .arguments = {{.name = "TOPIC", .help = "loco.toml or cli"}},
             .run = run_docs};
 }
 

@@ -196,7 +196,7 @@ Command up_command() {
                         {.name = "--docker-host", .value = "URL", .help = "the container engine's socket"},
                         {.name = "--base-domain", .value = "D", .help = "apps answer at NAME.D (localhost)"},
                         {.name = "--subnets", .value = "CIDR", .help = "teams' networks are cut from it (a free 10.x.0.0/16)"},
-                        {.name = "--supervise", .help = "what --detach starts in the background"}},
+                        {.name = "--supervise", .help = "what --detach starts in the background", .hidden = true}},
             .run = run_up};
 }
 
