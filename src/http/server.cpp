@@ -90,11 +90,12 @@ Result<> Server::Impl::bind() {
 void Server::Impl::run() {
     network_work.emplace(context.network.get_executor());
     stream_work.emplace(context.streams.get_executor());
-    asio::co_spawn(context.network, accept_all(), asio::detached);
-    asio::co_spawn(context.network, sweep(), asio::detached);
     context.crew =
         std::make_unique<Crew>(context.options.handler_threads, context.options.max_queued,
                                [this] { return context.network.run_one() > 0; });
+    // Only now: the crew's threads run the loop at once, and a request asks for the crew.
+    asio::co_spawn(context.network, accept_all(), asio::detached);
+    asio::co_spawn(context.network, sweep(), asio::detached);
     stream_thread = std::thread([this] { context.streams.run(); });
 }
 
