@@ -67,7 +67,11 @@ Result<> Reconciler::Pass::load() {
 
 void Reconciler::Pass::observe() {
     if (!runtime_fresh_) observe_runtime();
-    if (!gateway_fresh_ && needs_connections(rows_)) observe_gateway();
+    if (!gateway_fresh_) {
+        // What was seen before the gateway was told something says nothing about what is in flight now.
+        seen_.connections.reset();
+        if (needs_connections(rows_)) observe_gateway();
+    }
     observe_health();
     observe_tails();
     seen_.routes_known = memo_.routes_known;
@@ -95,7 +99,6 @@ void Reconciler::Pass::observe_runtime() {
 void Reconciler::Pass::observe_gateway() {
     gateway_fresh_ = true;
     auto connections = ports_.gateway.connections(app_);
-    seen_.connections.reset();
     if (connections) {
         seen_.connections = std::move(*connections);
         return;

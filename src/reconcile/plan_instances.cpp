@@ -220,6 +220,13 @@ void Planner::retire(Instance& instance) {
     }
 }
 
+// In the same write in which the set stops serving: its requests in flight are to be named to the gateway as such.
+void Planner::retire_set(const DeploymentId& set) {
+    for (auto& instance : rows_.instances) {
+        if (instance.set == set) retire(instance);
+    }
+}
+
 void Planner::fill(const DeploymentId& set, const ReleaseId& release_id,
                    const std::map<std::string, ScaleOverride>& scale) {
     const Release* release = rows_.release(release_id);
@@ -286,7 +293,9 @@ void Planner::advance_stops() {
     const bool told = routes_applied();  // that these are draining
     for (auto& instance : rows_.instances) {
         if (instance.state != draining) continue;
-        if (told && seen_.connections) {
+        const auto before = std::ranges::find(before_.instances, instance.id, &Instance::id);
+        const bool was_draining = before != before_.instances.end() && before->state == draining;
+        if (told && was_draining && seen_.connections) {
             const auto found = seen_.connections->find(instance.id);
             const bool quiet = found == seen_.connections->end() || found->second == 0;
             if (quiet || now_ >= instance.deadline.value_or(now_)) {

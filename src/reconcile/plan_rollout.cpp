@@ -37,7 +37,8 @@ void Planner::end(Deployment& deployment, DeploymentState state, Diagnosis diagn
         rows_.app.live_release = rows_.app.previous_release;
         rows_.app.previous_set.reset();
         rows_.app.previous_release.reset();
-        return;  // keep_sets() retires the set
+        retire_set(deployment.id);
+        return;
     }
     if (deployment.set != deployment.id) return;
     for (auto& instance : rows_.instances) {
@@ -282,6 +283,7 @@ void Planner::give_up_on_gateway(Deployment& deployment) {
 
 void Planner::go_live(Deployment& deployment) {
     auto& release = rows_.releases.at(*deployment.release);
+    if (rows_.app.previous_set) retire_set(*rows_.app.previous_set);
     rows_.app.previous_set.reset();
     rows_.app.previous_release.reset();
     rows_.app.lock.reset();

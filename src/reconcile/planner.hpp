@@ -34,6 +34,7 @@ class Planner {
     void fill(const DeploymentId& set, const ReleaseId& release, const std::map<std::string, ScaleOverride>& scale);
     void allow_time(Deployment& deployment, Millis before_start);
     void retire(Instance& instance);  // out of rotation when it has traffic, else stopping
+    void retire_set(const DeploymentId& set);
     void enter(Instance& instance, InstanceState state);
     [[nodiscard]] bool is_wanted(const Instance& instance) const;
     [[nodiscard]] bool stands_in(const Instance& instance, int replicas) const;

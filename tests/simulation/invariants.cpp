@@ -45,7 +45,33 @@ void World::dump() {
     }
 }
 
-bool World::check() { return check_rows() && check_containers() && check_gateway() && check_service(); }
+// What is in flight is cut only where draining took too long, or there is nobody to answer it.
+bool World::check_cuts() {
+    std::map<InstanceId, Instance> now_connected;
+    std::set<InstanceId> listed;
+    for (const auto& server : gateway_.servers()) {
+        if (server.removed) continue;
+        listed.insert(server.endpoint.instance);
+        const auto row = rows_instances_.find(server.endpoint.instance);
+        if (server.connections > 0 && row != rows_instances_.end()) now_connected[row->first] = row->second;
+    }
+    for (const auto& [id, row] : connected_) {
+        // Nothing to drain is decided before it is cut.
+        const auto now = rows_instances_.find(id);
+        const bool given_up = now == rows_instances_.end() || now->second.state == InstanceState::stopping;
+        if (row.state == InstanceState::stopping || (listed.contains(id) && !given_up)) continue;
+        if (step_may_cut_ || behind_.contains(row.app) || failing_health_.contains(id)) continue;
+        const auto app = rows_apps_.find(row.app);
+        if (app == rows_apps_.end() || app->second.destroying || !runtime_.answers(id, row.attempt)) continue;
+        const bool drained = row.state == InstanceState::draining && row.deadline && *row.deadline <= clock_.now();
+        if (drained || releases_[row.release].spec.deploy.stop_timeout == Millis(0)) continue;
+        return broken("what was in flight to " + id_of(row) + " was cut off");
+    }
+    connected_ = std::move(now_connected);
+    return true;
+}
+
+bool World::check() { return check_rows() && check_containers() && check_gateway() && check_cuts() && check_service(); }
 
 bool World::check_deployment(const Deployment& row, const App* app) {
     const auto name = row.id.str() + " (" + std::string(to_string(row.kind)) + ", " + std::string(to_string(row.state)) + ")";

@@ -144,6 +144,7 @@ class World {
     [[nodiscard]] bool check_deployment(const Deployment& row, const App* app);
     [[nodiscard]] bool check_containers();
     [[nodiscard]] bool check_gateway();
+    [[nodiscard]] bool check_cuts();
     [[nodiscard]] bool check_service();
     [[nodiscard]] bool at_rest(std::string& why);
     [[nodiscard]] bool app_at_rest(const reconcile::AppRows& rows, std::string& why);
@@ -199,6 +200,7 @@ class World {
     std::set<DeploymentId> acknowledged_deployments_;
     std::set<AppId> destroyed_;
     std::map<DeploymentId, int> release_commands_;  // containers started for it
+    std::map<InstanceId, Instance> connected_;      // had requests in flight after the last step
     std::set<AppId> serving_;                       // could answer after the last step
     std::set<AppId> behind_;  // whose routes the gateway had not taken over from its files when the step began
     bool step_may_cut_ = false;                     // what happened may end a service: a fault, not a decision

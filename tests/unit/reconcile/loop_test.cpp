@@ -1,0 +1,230 @@
+// The loop with real threads and the real clock, over what is simulated.
+#include "reconcile/loop.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <mutex>
+#include <stdexcept>
+#include <thread>
+
+#include "domain/hosts.hpp"
+#include "gateway/simulated/gateway.hpp"
+#include "runtime/simulated/simulated_health.hpp"
+#include "runtime/simulated/simulated_runtime.hpp"
+#include "store/memory/memory_store.hpp"
+#include "usecase/apps.hpp"
+#include "usecase/deployments.hpp"
+
+namespace loco::reconcile {
+namespace {
+
+using namespace std::chrono_literals;
+
+// The simulated gateway is for one thread at a time.
+class LockedGateway final : public Gateway {
+    template <class Work>
+    auto locked(Work work) {
+        const std::lock_guard lock(mutex_);
+        return work();
+    }
+    std::mutex mutex_;
+
+  public:
+    Result<> apply(const AppRoutes& routes) override { return locked([&] { return inner.apply(routes); }); }
+    Result<> remove(const AppId& app) override { return locked([&] { return inner.remove(app); }); }
+    Result<> sync(const std::vector<AppRoutes>& all) override { return locked([&] { return inner.sync(all); }); }
+    Result<std::map<InstanceId, int>> connections(const AppId& app) override { return locked([&] { return inner.connections(app); }); }
+    Result<std::vector<TrafficStats>> stats() override { return locked([&] { return inner.stats(); }); }
+
+    gateway::SimulatedGateway inner;
+};
+
+class EmptyRegistry final : public Registry {
+  public:
+    [[nodiscard]] std::string host() const override { return "127.0.0.1:5000"; }
+    Result<ManifestInfo> manifest(const std::string&, const std::string& digest) override { return ManifestInfo{.digest = digest}; }
+    Result<RegistryToken> push_token(const std::string&) override { return RegistryToken{}; }
+    Result<RegistryToken> pull_token(const std::string&) override { return RegistryToken{}; }
+    Result<> remove_manifest(const std::string&, const std::string&) override { return {}; }
+};
+
+class LoopTest : public ::testing::Test {
+  protected:
+    LoopTest() {
+        team_ = {.id = TeamId::make(clock_, random_), .slug = "main", .number = 0, .created_at = clock_.now()};
+        EXPECT_TRUE(store_.write([&](WriteTx& tx) { return tx.put(team_); }));
+    }
+
+    void start(LoopOptions options = {.threads = 3, .sweep_every = 1h, .first_backoff = 2ms, .most_backoff = 20ms}) {
+        loop_ = std::make_unique<Loop>(
+            LoopPorts{.reconciler = reconciler_, .store = store_, .runtime = runtime_, .health = health_, .clock = clock_}, options);
+        loop_->start();
+    }
+
+    Context context() {
+        return {.store = store_, .clock = clock_, .random = random_, .config = config_, .wake = [this](const AppId& app) {
+                    if (loop_) loop_->wake(app);
+                }};
+    }
+
+    DeploymentId deploy(const std::string& name) {
+        auto c = context();
+        const Actor actor{.user = {}, .login = "ann"};
+        const auto app = create_app(c, actor, team_.id, name);
+        EXPECT_TRUE(app) << app.error().message;
+        AppSpec spec;
+        spec.name = name;
+        spec.ports = {PortSpec{}};
+        const auto started = start_deploy(c, actor, app->id, spec);
+        EXPECT_TRUE(started) << started.error().message;
+        const ImageRef image{started->deployment.repository, "sha256:" + name};
+        runtime_.add_image(image, {.image_id = "i", .platform = config_.platform, .user = "1", .uid = 1, .gid = 1});
+        const auto reported = report_built(c, started->deployment.id, {.digest = image.digest, .image_id = "i"});
+        EXPECT_TRUE(reported) << reported.error().message;
+        return started->deployment.id;
+    }
+
+    DeploymentState state(const DeploymentId& id) {
+        DeploymentState found{};
+        EXPECT_TRUE(store_.read([&](const ReadTx& tx) -> Result<> {
+            LOCO_ASSIGN(const auto row, tx.deployment(id));
+            found = row.state;
+            return {};
+        }));
+        return found;
+    }
+
+    // The world goes on while it is waited for.
+    [[nodiscard]] bool eventually(const std::function<bool()>& condition) {
+        for (const auto until = std::chrono::steady_clock::now() + 20s; std::chrono::steady_clock::now() < until;) {
+            runtime_.advance();
+            health_.poll();
+            if (condition()) return true;
+            std::this_thread::yield();
+        }
+        return false;
+    }
+
+    SystemClock clock_;
+    SystemRandom random_;
+    Config config_;
+    Team team_;
+    store::MemoryStore store_;
+    SimulatedRuntime runtime_{clock_};
+    SimulatedHealth health_{clock_, runtime_};
+    LockedGateway gateway_;
+    EmptyRegistry registry_;
+    Reconciler reconciler_{ReconcilerPorts{
+        .store = store_,
+        .runtime = runtime_,
+        .gateway = gateway_,
+        .registry = registry_,
+        .health = health_,
+        .clock = clock_,
+        .random = random_,
+        .config = config_,
+        .unseal = [](const EnvVersion&) -> Result<SecretEnv> { return SecretEnv{}; },
+        .log_tail = [](const Instance&) { return std::string(); },
+        .forget_logs = [](const AppId&) -> Result<> { return {}; },
+        .url_of = [](const std::string& host) { return url_of(host, 8080); },
+        .run_all = parallel_runner(4),
+    }};
+    std::unique_ptr<Loop> loop_;
+};
+
+TEST_F(LoopTest, DeploysOfManyAppsGoLiveWithoutAnySweep) {
+    start();
+    std::vector<DeploymentId> deployments;
+    for (int i = 0; i < 10; ++i) deployments.push_back(deploy("app" + std::to_string(i)));
+    for (const auto& id : deployments) EXPECT_TRUE(eventually([&] { return state(id) == DeploymentState::live; })) << id.str();
+    EXPECT_EQ(runtime_.starts(), 10U);
+}
+
+TEST_F(LoopTest, WhatWasToBeDoneBeforeItStartedIsDone) {
+    const auto id = deploy("early");
+    start();
+    EXPECT_TRUE(eventually([&] { return state(id) == DeploymentState::live; }));
+}
+
+TEST_F(LoopTest, ACallThatFailsIsTriedAgain) {
+    std::atomic<int> failures{20};
+    runtime_.set_hook([&](SimulatedRuntime::When, std::string_view) -> Result<> {
+        if (failures.fetch_sub(1) > 0) return fail(ErrorKind::unavailable, "not now");
+        return {};
+    });
+    start();
+    const auto id = deploy("shop");
+    EXPECT_TRUE(eventually([&] { return state(id) == DeploymentState::live; }));
+    EXPECT_LE(failures, 0);
+}
+
+TEST_F(LoopTest, ACallThatThrowsStopsNeitherTheLoopNorOtherApps) {
+    std::atomic<int> throws{10};
+    runtime_.set_hook([&](SimulatedRuntime::When, std::string_view) -> Result<> {
+        if (throws.fetch_sub(1) > 0) throw std::runtime_error("a bug of an adapter");
+        return {};
+    });
+    start();
+    const auto one = deploy("one");
+    const auto two = deploy("two");
+    EXPECT_TRUE(eventually([&] { return state(one) == DeploymentState::live && state(two) == DeploymentState::live; }));
+}
+
+TEST_F(LoopTest, ACrashIsNoticedWithoutAnySweep) {
+    start();
+    const auto id = deploy("shop");
+    ASSERT_TRUE(eventually([&] { return state(id) == DeploymentState::live; }));
+    const auto containers = runtime_.containers();
+    ASSERT_EQ(containers.size(), 1U);
+    EXPECT_TRUE(runtime_.crash(containers[0].first.instance.id, 1));
+    EXPECT_TRUE(eventually([&] { return runtime_.starts() == 2; }));
+}
+
+TEST_F(LoopTest, ASweepFindsWhatNobodyToldOf) {
+    start({.threads = 1, .sweep_every = 5ms});
+    auto c = context();
+    c.wake = [](const AppId&) {};
+    const auto app = create_app(c, {.user = {}, .login = "ann"}, team_.id, "quiet");
+    ASSERT_TRUE(app);
+    EXPECT_TRUE(eventually([&] {
+        // Asked through the lock, as the gateway is being told.
+        return gateway_.stats().has_value() && reconciler_.sweep().suspicious.empty();
+    }));
+}
+
+TEST_F(LoopTest, ItStopsAtOnceAndTwice) {
+    start();
+    (void)deploy("shop");
+    loop_->stop();
+    loop_->stop();
+    loop_->wake(AppId("app_none"));
+    runtime_.daemon_away(false);
+    runtime_.daemon_back();  // its listener finds nobody
+}
+
+TEST(ParallelRunner, RunsEverythingAndAtMostSoManyAtOnce) {
+    std::atomic<int> now{0};
+    std::atomic<int> most{0};
+    std::atomic<int> done{0};
+    std::vector<std::function<void()>> work;
+    for (int i = 0; i < 50; ++i) {
+        work.emplace_back([&] {
+            const int running = ++now;
+            for (int seen = most; running > seen && !most.compare_exchange_weak(seen, running);) {
+            }
+            std::this_thread::yield();
+            --now;
+            ++done;
+        });
+    }
+    parallel_runner(3)(work);
+    EXPECT_EQ(done, 50);
+    EXPECT_LE(most, 3);
+    parallel_runner(3)({});
+}
+
+}  // namespace
+}  // namespace loco::reconcile

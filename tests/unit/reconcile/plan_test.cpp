@@ -1,0 +1,543 @@
+#include <gtest/gtest.h>
+
+#include <cctype>
+
+#include "tests/unit/reconcile/scene.hpp"
+
+namespace loco::reconcile::testing {
+namespace {
+
+using enum DeploymentState;
+constexpr auto deploy = DeploymentKind::deploy;
+constexpr auto scale = DeploymentKind::scale;
+using S = InstanceState;
+
+const DeploymentId kNew("new");
+const DeploymentId kOld("old");
+
+struct Case {
+    std::string name;
+    void (*build)(Scene&);
+    std::string told;
+};
+
+// What follows from a scene, as a table. Every line of a plan is named, in its order.
+const Case kCases[] = {
+    {"nothing is to do for an app without anything", [](Scene&) {}, ""},
+    {"nothing is to do for an app that serves", [](Scene& s) { s.live(1, 2); }, ""},
+    {"the gateway is told when it is not known to have the routes",
+     [](Scene& s) {
+         s.live(1);
+         s.seen.routes_known = false;
+     },
+     "routes web.0@old\n"},
+
+    // --- building and checking
+    {"a build lives by its lease", [](Scene& s) { s.deployment(deploy, building); }, "wake +50000ms\n"},
+    {"a build whose client is gone fails",
+     [](Scene& s) {
+         s.deployment(deploy, building);
+         s.now = at(150);
+     },
+     "deployment building -> failed (client_gone)\n"},
+    {"an image is checked until the deadline", [](Scene& s) { s.deployment(deploy, checking); }, "admit\nwake +50000ms\n"},
+    {"a check that cannot be made fails at the deadline",
+     [](Scene& s) {
+         s.deployment(deploy, checking);
+         s.seen.admission_errors[kNew] = {.kind = ErrorKind::unavailable, .message = "no answer"};
+         s.now = at(151);
+     },
+     "unlocked\ndeployment checking -> failed (unavailable)\n"},
+    {"a refused image fails with what refused it",
+     [](Scene& s) {
+         s.deployment(deploy, checking);
+         s.seen.admissions[kNew].refusal = Diagnosis{.code = "image_runs_as_root", .message = "root"};
+     },
+     "unlocked\ndeployment checking -> failed (image_runs_as_root)\n"},
+    {"an admitted image becomes a release whose instances are wanted, in one write",
+     [](Scene& s) {
+         auto& d = s.deployment(deploy, checking);
+         d.spec.ports = {PortSpec{}};
+         d.spec.scale.min = 2;
+         s.seen.admissions[kNew] = {.refusal = {}, .release = ReleaseId("rel_9"), .image_id = "i", .uid = 7, .gid = 7};
+     },
+     "release v1\ndeployment checking -> rolling\nnew web.0@new\nnew web.1@new\n"},
+    {"with a release command that runs first, alone",
+     [](Scene& s) {
+         auto& d = s.deployment(deploy, checking);
+         d.spec.deploy.release_command = {"/migrate"};
+         s.seen.admissions[kNew] = {.refusal = {}, .release = ReleaseId("rel_9"), .image_id = "i", .uid = 7, .gid = 7};
+     },
+     "release v1\ndeployment checking -> releasing\nnew release@new\n"},
+    {"who asked to cancel is heard in any state before traffic moves",
+     [](Scene& s) { s.deployment(deploy, checking).cancel_requested = true; },
+     "unlocked\ndeployment checking -> cancelled (cancelled)\n"},
+
+    // --- the release command
+    {"a release command that ended well lets instances start",
+     [](Scene& s) {
+         s.release(2).spec.deploy.release_command = {"/migrate"};
+         s.deployment(deploy, releasing, 2);
+         s.exited(s.instance(kNew, 2, 0, S::starting, "release"), 0);
+     },
+     "deployment releasing -> rolling\nrelease@new starting -> stopping\nnew web.0@new\n"},
+    {"one that failed ends the rollout, with its exit status",
+     [](Scene& s) {
+         s.release(2).spec.deploy.release_command = {"/migrate"};
+         s.deployment(deploy, releasing, 2);
+         s.exited(s.instance(kNew, 2, 0, S::starting, "release"), 1);
+     },
+     "unlocked\ndeployment releasing -> failed (release_command_failed)\nrelease@new starting -> stopping\n"},
+    {"one whose container is gone is not run again",
+     [](Scene& s) {
+         s.release(2).spec.deploy.release_command = {"/migrate"};
+         s.deployment(deploy, releasing, 2);
+         s.gone(s.instance(kNew, 2, 0, S::starting, "release"));
+     },
+     "unlocked\ndeployment releasing -> failed (release_command_lost)\ngone release@new\n"},
+    {"one that does not end is stopped at the deadline",
+     [](Scene& s) {
+         s.release(2).spec.deploy.release_command = {"/migrate"};
+         s.deployment(deploy, releasing, 2);
+         s.instance(kNew, 2, 0, S::starting, "release");
+         s.now = at(150);
+     },
+     "unlocked\ndeployment releasing -> failed (release_command_timeout)\nrelease@new starting -> stopping\n"},
+
+    // --- rolling
+    {"pending instances are started together",
+     [](Scene& s) {
+         s.live(1);
+         s.release(2).spec.scale.min = 2;
+         s.deployment(deploy, rolling, 2);
+         s.instance(kNew, 2, 0, S::pending);
+         s.instance(kNew, 2, 1, S::pending);
+     },
+     "start web.0@new\nstart web.1@new\nwake +50000ms\n"},
+    {"traffic moves in the write in which the last one is healthy",
+     [](Scene& s) {
+         s.live(1);
+         s.release(2);
+         s.deployment(deploy, rolling, 2);
+         s.healthy(s.instance(kNew, 2, 0, S::starting));
+     },
+     "live set is new\nprevious set is old\nweb.0@new starting -> healthy\n"},
+    {"not while another is still starting",
+     [](Scene& s) {
+         s.live(1);
+         s.release(2).spec.scale.min = 2;
+         s.deployment(deploy, rolling, 2);
+         s.instance(kNew, 2, 0, S::healthy);
+         s.instance(kNew, 2, 1, S::starting);
+     },
+     "wake +50000ms\n"},
+    {"the gateway is told to send new requests to the new and to drain the old",
+     [](Scene& s) {
+         s.live(1);
+         s.release(2);
+         s.deployment(deploy, rolling, 2);
+         s.instance(kNew, 2, 0, S::healthy);
+         s.rows.app.previous_set = kOld;
+         s.rows.app.previous_release = s.rows.app.live_release;
+         s.rows.app.live_set = kNew;
+         s.rows.app.live_release = s.release(2).id;
+     },
+     "routes web.0@old(draining) web.0@new\nwake +50000ms\n"},
+    {"live is what the gateway has confirmed; only then the old drain",
+     [](Scene& s) {
+         s.live(1);
+         s.release(2);
+         s.deployment(deploy, rolling, 2);
+         s.instance(kNew, 2, 0, S::healthy);
+         s.rows.app.previous_set = kOld;
+         s.rows.app.previous_release = s.rows.app.live_release;
+         s.rows.app.live_set = kNew;
+         s.rows.app.live_release = s.release(2).id;
+         s.routed();
+     },
+     "previous set is none\nunlocked\ndeployment rolling -> live\nweb.0@old healthy -> draining\n"},
+    {"a gateway that cannot be told until the deadline leaves the old in place",
+     [](Scene& s) {
+         s.live(1);
+         s.release(2);
+         s.deployment(deploy, rolling, 2);
+         s.instance(kNew, 2, 0, S::healthy);
+         s.rows.app.previous_set = kOld;
+         s.rows.app.previous_release = s.rows.app.live_release;
+         s.rows.app.live_set = kNew;
+         s.rows.app.live_release = s.release(2).id;
+         s.seen.routes_known = false;
+         s.seen.gateway_error = Error{.kind = ErrorKind::unavailable, .message = "no answer"};
+         s.now = at(150);
+     },
+     "live set is old\nprevious set is none\nunlocked\ndeployment rolling -> failed (gateway_unreachable)\n"
+     "web.0@new healthy -> draining\n"},
+    {"but it is tried before it is given up",
+     [](Scene& s) {
+         s.live(1);
+         s.release(2);
+         s.deployment(deploy, rolling, 2);
+         s.instance(kNew, 2, 0, S::healthy);
+         s.rows.app.previous_set = kOld;
+         s.rows.app.previous_release = s.rows.app.live_release;
+         s.rows.app.live_set = kNew;
+         s.rows.app.live_release = s.release(2).id;
+         s.seen.routes_known = false;
+         s.now = at(150);
+     },
+     "routes web.0@old(draining) web.0@new\n"},
+    {"a container that exits before it serves ends the rollout at once; the old is not touched",
+     [](Scene& s) {
+         s.live(1);
+         s.release(2);
+         s.deployment(deploy, rolling, 2);
+         s.exited(s.instance(kNew, 2, 0, S::starting), 1);
+     },
+     "unlocked\ndeployment rolling -> failed (exited_at_start)\nweb.0@new starting -> stopping\n"},
+    {"out of memory is told as such",
+     [](Scene& s) {
+         s.live(1);
+         s.release(2);
+         s.deployment(deploy, rolling, 2);
+         s.exited(s.instance(kNew, 2, 0, S::starting), 137, true);
+     },
+     "unlocked\ndeployment rolling -> failed (oom_killed_at_start)\nweb.0@new starting -> stopping\n"},
+    {"a command that the runtime refuses ends it too",
+     [](Scene& s) {
+         s.release(2);
+         s.deployment(deploy, rolling, 2);
+         const auto& i = s.instance(kNew, 2, 0, S::pending);
+         s.seen.start_errors[i.id] = {1, {.kind = ErrorKind::refused, .message = "exec /app: no such file"}};
+     },
+     "unlocked\ndeployment rolling -> failed (cannot_start)\ngone web.0@new\n"},
+    {"an engine that does not answer does not",
+     [](Scene& s) {
+         s.release(2);
+         s.deployment(deploy, rolling, 2);
+         const auto& i = s.instance(kNew, 2, 0, S::pending);
+         s.seen.start_errors[i.id] = {1, {.kind = ErrorKind::unavailable, .message = "no answer"}};
+         s.routed();
+     },
+     "start web.0@new\nwake +50000ms\n"},
+    {"what is not healthy at the deadline has failed",
+     [](Scene& s) {
+         s.live(1);
+         s.release(2);
+         s.deployment(deploy, rolling, 2);
+         s.instance(kNew, 2, 0, S::starting);
+         s.now = at(150);
+     },
+     "unlocked\ndeployment rolling -> failed (never_healthy)\nweb.0@new starting -> stopping\n"},
+    {"a team without a free address fails the rollout",
+     [](Scene& s) {
+         s.release(2);
+         s.deployment(deploy, rolling, 2);
+         s.seen.placement_error = Error{.kind = ErrorKind::refused, .message = "full", .code = "team_network_full"};
+     },
+     "unlocked\ndeployment rolling -> failed (team_network_full)\n"},
+    {"recreate makes room first",
+     [](Scene& s) {
+         s.live(1);
+         s.release(2).spec.deploy.strategy = Strategy::recreate;
+         s.deployment(deploy, rolling, 2);
+     },
+     "web.0@old healthy -> draining\n"},
+    {"and starts the new when the old have stopped",
+     [](Scene& s) {
+         s.live(1);
+         s.release(2).spec.deploy.strategy = Strategy::recreate;
+         s.deployment(deploy, rolling, 2);
+         auto& old = s.of("web.0", kOld);
+         old.state = S::stopping;
+         old.deadline = at(110);
+         s.gone(old).routed();
+     },
+     "new web.0@new\ngone web.0@old\n"},
+    {"a recreate that failed brings the old back",
+     [](Scene& s) {
+         s.live(1);
+         s.rows.instances.clear();
+         s.seen.containers.clear();
+     },
+     "new web.0@old\n"},
+
+    // --- scale
+    {"more replicas are added to what serves",
+     [](Scene& s) {
+         s.live(1);
+         auto& d = s.deployment(scale, rolling, 1);
+         d.set = kOld;
+         s.rows.app.scale["web"].replicas = 3;
+     },
+     "new web.1@old\nnew web.2@old\n"},
+    {"fewer drain",
+     [](Scene& s) {
+         s.live(1, 2);
+         auto& d = s.deployment(scale, rolling, 1);
+         d.set = kOld;
+         s.rows.app.scale["web"].replicas = 1;
+     },
+     "web.1@old healthy -> draining\n"},
+    {"but not the only one that is healthy",
+     [](Scene& s) {
+         s.live(1, 2);
+         auto& d = s.deployment(scale, rolling, 1);
+         d.set = kOld;
+         s.rows.app.scale["web"].replicas = 1;
+         auto& first = s.of("web.0", kOld);
+         first.state = S::backoff;
+         first.restart_at = at(103);
+         s.gone(first).routed();
+     },
+     "unlocked\ndeployment rolling -> live\n"},
+    {"an added one that fails puts the scale back; those that served are not touched",
+     [](Scene& s) {
+         s.live(1);
+         auto& d = s.deployment(scale, rolling, 1);
+         d.set = kOld;
+         s.rows.app.scale["web"].replicas = 2;
+         s.exited(s.instance(kOld, 1, 1, S::starting), 1);
+     },
+     "unlocked\nscale is put back\ndeployment rolling -> failed (exited_at_start)\nweb.1@old starting -> stopping\n"},
+
+    // --- crashes
+    {"a live instance that crashed waits before it is started again",
+     [](Scene& s) {
+         s.live(1);
+         s.exited(s.of("web.0", kOld), 3);
+     },
+     "web.0@old healthy -> backoff\n"},
+    {"one that fails its checks is killed first",
+     [](Scene& s) {
+         s.live(1);
+         auto& one = s.of("web.0", kOld);
+         one.state = S::backoff;
+         one.restart_at = at(104);
+         s.routed();
+     },
+     "remove web.0@old\nwake +4000ms\n"},
+    {"then there is another container",
+     [](Scene& s) {
+         s.live(1);
+         auto& one = s.of("web.0", kOld);
+         one.state = S::backoff;
+         one.restart_at = at(100);
+         s.gone(one).routed();
+     },
+     "web.0@old backoff -> pending\n"},
+    {"which is started",
+     [](Scene& s) {
+         s.live(1);
+         auto& one = s.of("web.0", kOld);
+         one.state = S::pending;
+         one.attempt = 2;
+         s.gone(one).routed();
+     },
+     "start web.0@old again\n"},
+    {"a container that was removed by hand comes back",
+     [](Scene& s) {
+         s.live(1);
+         s.gone(s.of("web.0", kOld));
+     },
+     "web.0@old healthy -> backoff\n"},
+    {"nothing is concluded while the engine is away",
+     [](Scene& s) {
+         s.live(1);
+         s.seen.runtime_known = false;
+         s.seen.containers.clear();
+     },
+     ""},
+    {"a process without a port is healthy when it has run for a second",
+     [](Scene& s) {
+         s.live(1);
+         s.release(1).spec.processes["mailer"] = {};
+         s.instance(kOld, 1, 0, S::starting, "mailer").state_since = at(99.5);
+         s.seen.containers.back().started_at = at(99.5);
+     },
+     "wake +500ms\n"},
+
+    // --- the end of instances
+    {"requests in flight are waited for",
+     [](Scene& s) {
+         s.live(1);
+         auto& one = s.instance(kNew, 1, 0, S::draining);
+         one.deadline = at(110);
+         s.seen.connections = std::map<InstanceId, int>{{one.id, 2}};
+         s.routed();
+     },
+     "wake +500ms\n"},
+    {"until the deadline",
+     [](Scene& s) {
+         s.live(1);
+         auto& one = s.instance(kNew, 1, 0, S::draining);
+         one.deadline = at(100);
+         s.seen.connections = std::map<InstanceId, int>{{one.id, 2}};
+         s.routed();
+     },
+     "web.0@new draining -> stopping\n"},
+    {"what drained is cut from the gateway before it is told to stop",
+     [](Scene& s) {
+         s.live(1);
+         auto& one = s.instance(kNew, 1, 0, S::draining);
+         s.routed();
+         one.state = S::stopping;
+         s.seen.connections = std::map<InstanceId, int>{{one.id, 0}};
+     },
+     "routes web.0@old\n"},
+    {"what no request reaches is told to stop",
+     [](Scene& s) {
+         s.live(1);
+         s.instance(kNew, 1, 0, S::stopping).deadline = at(110);
+     },
+     "terminate web.0@new\nwake +10000ms\n"},
+    {"and killed when it does not",
+     [](Scene& s) {
+         s.live(1);
+         s.instance(kNew, 1, 0, S::stopping).deadline = at(100);
+     },
+     "remove web.0@new\n"},
+    {"what has stopped is removed",
+     [](Scene& s) {
+         s.live(1);
+         auto& one = s.instance(kNew, 1, 0, S::stopping);
+         one.deadline = at(110);
+         s.exited(one, 143);
+     },
+     "remove web.0@new\n"},
+    {"its address stays taken while the gateway lists it",
+     [](Scene& s) {
+         s.live(1);
+         auto& one = s.instance(kNew, 1, 0, S::stopping);
+         one.deadline = at(110);
+         s.gone(one);
+         s.seen.connections = std::map<InstanceId, int>{{one.id, 0}};
+     },
+     "wake +100ms\n"},
+    {"then its row goes",
+     [](Scene& s) {
+         s.live(1);
+         auto& one = s.instance(kNew, 1, 0, S::stopping);
+         one.deadline = at(110);
+         s.gone(one);
+     },
+     "gone web.0@new\n"},
+    {"a container of the app that has no row is removed",
+     [](Scene& s) {
+         s.live(1);
+         Instance stray;
+         stray.id = InstanceId("ins_stray");
+         stray.attempt = 1;
+         s.container(stray);
+     },
+     "remove ins_stray\n"},
+
+    // --- destroy
+    {"a destroyed app loses its routes first",
+     [](Scene& s) {
+         s.live(1);
+         auto& one = s.of("web.0", kOld);
+         one.state = S::stopping;
+         s.rows.app.destroying = true;
+         s.seen.connections = std::map<InstanceId, int>{{one.id, 1}};
+     },
+     "no routes\n"},
+    {"then its instances stop",
+     [](Scene& s) {
+         s.live(1);
+         auto& one = s.of("web.0", kOld);
+         one.state = S::stopping;
+         s.rows.app.destroying = true;
+         s.seen.routes.reset();
+     },
+     "web.0@old stopping -> stopping\n"},
+    {"then its images and logs go",
+     [](Scene& s) {
+         s.rows.app.destroying = true;
+         s.seen.routes.reset();
+     },
+     "forget\n"},
+    {"and its row last",
+     [](Scene& s) {
+         s.rows.app.destroying = true;
+         s.seen.routes.reset();
+         s.seen.forgotten = true;
+     },
+     "destroyed\n"},
+};
+
+class PlanTable : public ::testing::TestWithParam<Case> {};
+
+TEST_P(PlanTable, SaysWhatFollows) {
+    Scene scene;
+    GetParam().build(scene);
+    EXPECT_EQ(scene.told(), GetParam().told);
+}
+
+INSTANTIATE_TEST_SUITE_P(Plan, PlanTable, ::testing::ValuesIn(kCases), [](const auto& one) {
+    std::string name;
+    bool upper = true;
+    for (const char c : one.param.name) {
+        if (std::isalnum(static_cast<unsigned char>(c)) == 0) {
+            upper = true;
+            continue;
+        }
+        name += upper ? static_cast<char>(std::toupper(static_cast<unsigned char>(c))) : c;
+        upper = false;
+    }
+    return name;
+});
+
+TEST(Plan, ACrashWaitsLongerEachTimeButAtMostAMinute) {
+    const std::int64_t expected[] = {1, 2, 4, 8, 16, 32, 60, 60};
+    for (int crashes = 1; crashes <= 8; ++crashes) {
+        EXPECT_EQ(restart_delay(crashes), std::chrono::seconds(expected[crashes - 1])) << crashes;
+    }
+    EXPECT_EQ(restart_delay(1000), std::chrono::seconds(60));
+}
+
+TEST(Plan, CrashesAreForgottenAfterTenHealthyMinutes) {
+    Scene scene;
+    scene.live(1);
+    auto& one = scene.of("web.0", kOld);
+    one.restarts = 5;
+    one.state_since = at(100) - std::chrono::minutes(10);
+    scene.exited(one, 1);
+    const auto made = scene.plan();
+    ASSERT_EQ(made.changes.instances.size(), 1U);
+    EXPECT_EQ(made.changes.instances[0].after.restarts, 1);
+    EXPECT_EQ(made.changes.instances[0].after.restart_at, at(101));
+}
+
+TEST(Plan, AFailureTellsExitStatusMeaningAndLastLines) {
+    Scene scene;
+    scene.release(2);
+    scene.deployment(deploy, rolling, 2);
+    const auto& one = scene.instance(kNew, 2, 0, S::starting);
+    scene.exited(one, 127);
+    scene.seen.tails[one.id] = "sh: app: not found";
+    const auto made = scene.plan();
+    ASSERT_EQ(made.changes.deployments.size(), 1U);
+    const auto& diagnosis = *made.changes.deployments[0].after.diagnosis;
+    EXPECT_EQ(diagnosis.phase, "rolling");
+    EXPECT_NE(diagnosis.message.find("exited with 127: the command was not found"), std::string::npos) << diagnosis.message;
+    EXPECT_EQ(diagnosis.evidence, "sh: app: not found");
+    EXPECT_FALSE(diagnosis.next_steps.empty());
+    EXPECT_EQ(diagnosis.kind, static_cast<std::uint8_t>(ErrorKind::rollout_failed));
+}
+
+TEST(Plan, WhatAReleaseWentLiveWithIsToldToThoseWhoKeepItsDomains) {
+    Scene scene;
+    scene.release(2).spec.domains = {"shop.example"};
+    scene.deployment(deploy, rolling, 2);
+    scene.instance(kNew, 2, 0, S::healthy);
+    scene.rows.app.live_set = kNew;
+    scene.rows.app.live_release = scene.release(2).id;
+    scene.routed();
+    const auto made = scene.plan();
+    ASSERT_TRUE(made.changes.live_domains);
+    EXPECT_EQ(*made.changes.live_domains, std::vector<std::string>{"shop.example"});
+    EXPECT_EQ(made.changes.releases.at(0).after.live_at, scene.now);
+}
+
+}  // namespace
+}  // namespace loco::reconcile::testing
