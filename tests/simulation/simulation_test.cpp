@@ -3,6 +3,7 @@
 // A broken invariant is printed with its seed; `--from SEED --seeds 1 --trace` shows how it came about.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -23,7 +24,7 @@ struct Options {
     std::uint64_t seeds = 20'000;
     std::uint64_t from = 1;
     int steps = 120;
-    unsigned jobs = 1;
+    unsigned jobs = std::max(1U, std::min(4U, std::thread::hardware_concurrency()));
     bool trace = false;
     bool counts = false;
     bool by_hand = false;
