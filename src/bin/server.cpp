@@ -90,6 +90,7 @@ class Parts {
     api::Services services();
     Result<std::string> registry_token(std::string_view authorization, std::string_view query);
     void add_gauges();
+    void count_ended(const std::vector<Event>& events);
 
     platform::ServerConfig server_;
     Config config_;
@@ -137,7 +138,14 @@ Parts::Parts(const platform::ServerConfig& server, Config config, std::unique_pt
       health_(clock_),
       runtime_(engine_, registry_, clock_, docker_options(server_, config_), &collector_),
       reconciler_(reconciler_ports(range)),
-      loop_({.reconciler = reconciler_, .store = *store_, .runtime = runtime_, .health = health_, .clock = clock_}),
+      loop_({.reconciler = reconciler_,
+             .store = *store_,
+             .runtime = runtime_,
+             .health = health_,
+             .clock = clock_,
+             .on_pass = [this](bool failed, Duration took) {
+                 metrics_.reconcile_pass(failed, std::chrono::duration<double>(took).count());
+             }}),
       authenticator_(*store_, clock_),
       context_{.store = *store_,
                .clock = clock_,
@@ -146,8 +154,21 @@ Parts::Parts(const platform::ServerConfig& server, Config config, std::unique_pt
                .wake = [this](const AppId& app) { loop_.wake(app); }},
       services_(services()) {
     logs_->set_listener([this](const AppId& app) { log_feed_.wake(app.str()); });
-    store_->on_events([this](const std::vector<Event>& events) { event_feed_.wake_for(events); });
+    store_->on_events([this](const std::vector<Event>& events) {
+        event_feed_.wake_for(events);
+        count_ended(events);
+    });
     add_gauges();
+}
+
+// A deployment ends with one event that names its last state.
+void Parts::count_ended(const std::vector<Event>& events) {
+    constexpr std::string_view kPrefix = "deployment.";
+    for (const auto& event : events) {
+        if (!event.kind.starts_with(kPrefix)) continue;
+        const auto state = parse_deployment_state(std::string_view(event.kind).substr(kPrefix.size()));
+        if (state && is_terminal(*state)) metrics_.deployment_ended(to_string(*state));
+    }
 }
 
 void Parts::add_gauges() {

@@ -94,7 +94,9 @@ struct Loop::State : std::enable_shared_from_this<Loop::State> {
             entry.due.reset();
             ++running;
             lock.unlock();
+            const auto began = ports.clock.steady();
             const auto result = guarded_pass(ports.reconciler, app);
+            if (ports.on_pass) ports.on_pass(result.error.has_value(), ports.clock.steady() - began);
             lock.lock();
             --running;
             settle(app, result);

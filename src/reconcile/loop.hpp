@@ -26,6 +26,8 @@ struct LoopPorts {
     Runtime& runtime;
     HealthMonitor& health;
     const Clock& clock;
+    // After each pass, on the thread that ran it: for metrics.
+    std::function<void(bool failed, Duration took)> on_pass = {};
 };
 
 class Loop {

@@ -76,8 +76,8 @@ void Metrics::reconcile_pass(bool failed, double seconds) {
     impl_->pass_seconds.Observe(seconds);
 }
 
-void Metrics::deployment_ended(std::string_view kind, std::string_view state) {
-    impl_->deployments.Add({{"kind", std::string(kind)}, {"state", std::string(state)}}).Increment();
+void Metrics::deployment_ended(std::string_view state) {
+    impl_->deployments.Add({{"state", std::string(state)}}).Increment();
 }
 
 void Metrics::gauge(const std::string& name, const std::string& help, std::function<double()> read) {

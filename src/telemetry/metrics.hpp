@@ -17,7 +17,7 @@ class Metrics {
     // A request of the API that was answered. `operation`: the route's id, a bounded set.
     void request(std::string_view operation, int status, double seconds);
     void reconcile_pass(bool failed, double seconds);
-    void deployment_ended(std::string_view kind, std::string_view state);
+    void deployment_ended(std::string_view state);
     // A value asked for whenever the metrics are read.
     void gauge(const std::string& name, const std::string& help, std::function<double()> read);
 
