@@ -175,7 +175,7 @@ def pytest(part: str) -> Outcome:
 
 def lint() -> Outcome:
     outcome = Outcome()
-    for check in ("includes", "banned"):
+    for check in ("includes", "banned", "links"):
         if run([REPO / "scripts/lint", check]) == 0:
             outcome.passed += 1
         else:
