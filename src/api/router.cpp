@@ -139,8 +139,7 @@ http::Response not_routed(const Found& found, const http::Request& request, std:
                                   .message = "this path does not take " + std::string(http::to_string(request.method)),
                                   .hint = "it takes " + found.allowed,
                                   .code = "method_not_allowed"},
-                            request_id);
-    response.status = 405;
+                            request_id, 405);
     response.headers.set("Allow", found.allowed);
     return response;
 }
@@ -191,21 +190,37 @@ http::Server::Handler make_api(Services& services) {
     };
 }
 
+std::function<http::Response(int, std::string_view, std::string_view)> make_refusals(Services& services) {
+    return [&services](int status, std::string_view code, std::string_view detail) {
+        const auto request_id = make_id("req_", services.context.clock.now(), services.context.random);
+        auto kind = ErrorKind::invalid;
+        if (status == 413) kind = ErrorKind::too_large;
+        if (status >= 500) kind = ErrorKind::unavailable;
+        auto response = problem(Error{.kind = kind, .message = std::string(detail), .code = std::string(code)}, request_id, status);
+        response.headers.set("X-Request-Id", request_id);
+        return response;
+    };
+}
+
 http::Response problem(const Error& error, std::string_view request_id) {
+    return problem(error, request_id, traits(error.kind).http_status);
+}
+
+http::Response problem(const Error& error, std::string_view request_id, int status) {
     const auto& kind = traits(error.kind);
     boost::json::array steps;
     for (const auto& step : error.next_steps) steps.emplace_back(step);
     boost::json::object body{
         {"type", "about:blank"},
         {"title", kind.name},
-        {"status", kind.http_status},
+        {"status", status},
         {"detail", error.message},
         {"code", error.code_or_kind()},
         {"hint", error.hint},
         {"next_steps", std::move(steps)},
         {"request_id", request_id},
     };
-    auto response = json_response(kind.http_status, body);
+    auto response = json_response(status, body);
     response.headers.set("Content-Type", "application/problem+json");
     if (error.kind == ErrorKind::unauthenticated) response.headers.set("WWW-Authenticate", "Bearer realm=\"loco\"");
     if (error.kind == ErrorKind::rate_limited || error.kind == ErrorKind::unavailable) {

@@ -79,8 +79,13 @@ struct Route {
 // The whole API as a handler for http::Server. Never throws; every answer carries X-Request-Id.
 [[nodiscard]] http::Server::Handler make_api(Services& services);
 
+// What the server answers by itself (a malformed or oversized request, too many of them), in the same form.
+[[nodiscard]] std::function<http::Response(int status, std::string_view code, std::string_view detail)> make_refusals(
+    Services& services);
+
 // RFC 9457 with Loco's code, hint, next_steps and request_id.
 [[nodiscard]] http::Response problem(const Error& error, std::string_view request_id);
+[[nodiscard]] http::Response problem(const Error& error, std::string_view request_id, int status);
 
 // The OpenAPI 3.1 document of all routes.
 [[nodiscard]] std::string openapi(std::string_view version);

@@ -269,7 +269,11 @@ Result<> Parts::run(const StopSignal& stop) {
                                               api::make_ops(services_)));
     loop_.start();
     runtime_.watch();
-    LOCO_ASSIGN(auto server, http::Server::start({.address = listen.host, .port = listen.port, .handler_threads = kHandlerThreads}, api::make_api(services_)));
+    LOCO_ASSIGN(auto server, http::Server::start({.address = listen.host,
+                                                  .port = listen.port,
+                                                  .handler_threads = kHandlerThreads,
+                                                  .on_refusal = api::make_refusals(services_)},
+                                                 api::make_api(services_)));
     log::info("serving", {{"api", server_.listen}, {"ops", server_.ops_listen}, {"version", LOCO_VERSION}});
     stop.wait();
     log::info("stopping");

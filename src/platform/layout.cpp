@@ -1,5 +1,8 @@
 #include "platform/layout.hpp"
 
+#include <pwd.h>
+#include <unistd.h>
+
 #include "os/file.hpp"
 
 namespace loco::platform {
@@ -13,11 +16,19 @@ Result<> Layout::make_folders() const {
     return {};
 }
 
+namespace {
+
+// HAProxy gives up root once it has its sockets: its package makes a user for that.
+std::string gateway_user() { return ::geteuid() == 0 && ::getpwnam("haproxy") != nullptr ? "haproxy" : ""; }
+
+}  // namespace
+
 gateway::haproxy::Options gateway_options(const ServerConfig& config) {
     return {.listen = {config.gateway_listen},
             .data_dir = Layout(config.data_dir).gateway(),
             .base_domain = config.base_domain,
-            .api_address = config.listen};
+            .api_address = config.listen,
+            .run_as = gateway_user()};
 }
 
 registry::Options registry_options(const ServerConfig& config) {
