@@ -8,7 +8,7 @@ namespace {
 constexpr auto kRedrawAfter = std::chrono::milliseconds(50);
 
 // BuildKit's own steps ("[internal] load build definition") tell a user nothing.
-bool is_internal(std::string_view name) { return name.starts_with("[internal]") || name.starts_with("[auth]") || name.starts_with("exporting"); }
+bool is_internal(std::string_view name) { return name.starts_with("[internal]") || name.starts_with("[auth]") || name.starts_with("exporting") || name == "copy /context /"; }
 
 // As much of the text as fits on the rest of a line; counts bytes, which cuts early rather than late.
 std::string fit(std::string_view text, int width, std::size_t used) {

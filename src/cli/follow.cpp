@@ -113,6 +113,11 @@ Result<Followed> follow_deployment(Invocation& invocation, const std::string& ap
     }
     if (auto error = failure_of(followed.deployment)) {
         if (!invocation.json()) print_evidence(invocation, followed.deployment);
+        if (error->hint.empty()) {
+            const auto app = invocation.api().get(app_path);
+            const auto live = app ? text_at(*app, "release") : std::string();
+            if (!live.empty()) error->hint = live + ", which served before, still serves";
+        }
         return fail(std::move(*error));
     }
     return followed;
