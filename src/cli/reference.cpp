@@ -30,13 +30,13 @@ file.
 | variable | is |
 | --- | --- |
 | `LOCO_HOST`, `LOCO_TOKEN`, `LOCO_TEAM` | go before the configuration, and after the options |
-| `DOCKER_HOST` | the container engine's socket, as `unix:///PATH` |
+| `DOCKER_HOST` | the socket of the engine that builds, as `unix:///PATH`; else the one that `loco up` uses, else the usual places |
 | `NO_COLOR` | not empty: no colours |
 | `XDG_CONFIG_HOME`, `XDG_STATE_HOME` | instead of `~/.config` and `~/.local/state` |
 
 | file | is |
 | --- | --- |
-| `~/.config/loco/config.toml` | `host`, `team`, `token`; mode 0600, or it is refused. Written by `loco up` |
+| `~/.config/loco/config.toml` | `host`, `team`, `token`, `engine`; mode 0600, or it is refused. Written by `loco up` |
 | `~/.local/state/loco/loco.log` | each run, for when something went wrong; rotated, without secrets |
 
 ## Exit statuses

@@ -51,13 +51,15 @@ Result<Settings> load_settings(const std::filesystem::path& file) {
     const auto& table = parsed.table();
     settings.host = table["host"].value_or(settings.host);
     settings.team = table["team"].value_or(settings.team);
+    settings.engine = table["engine"].value_or(settings.engine);
     settings.token = Secret<>(table["token"].value_or(std::string()));
     return settings;
 }
 
 Result<> save_settings(const std::filesystem::path& file, const Settings& settings) {
     LOCO_TRY(os::make_directories(file.parent_path(), 0700));
-    const toml::table table{{"host", settings.host}, {"team", settings.team}, {"token", settings.token.reveal()}};
+    toml::table table{{"host", settings.host}, {"team", settings.team}, {"token", settings.token.reveal()}};
+    if (!settings.engine.empty()) table.insert("engine", settings.engine);
     std::ostringstream text;
     text << "# Written by `loco`. Holds a token: keep it to yourself.\n" << table << "\n";
     return os::write_file_atomically(file, text.str(), 0600);

@@ -15,6 +15,7 @@ struct Settings {
     std::string host = "http://127.0.0.1:8081";
     Secret<> token;
     std::string team = "main";
+    std::string engine;  // the socket of the engine that `loco up` uses; empty: unknown
     bool operator==(const Settings&) const = default;
 };
 

@@ -114,7 +114,7 @@ Service api_service(const ServerConfig& config, const std::string& program) {
 // Makes an owner's token where the client has none that works. The server learns its hash at its start, so a running one
 // is stopped first: it is back in a moment, and no request of an app notices.
 Result<Access> make_access(const UpOptions& options, const UpHooks& hooks, const ServerConfig& config) {
-    Access access{.url = "http://" + config.listen};
+    Access access{.url = "http://" + config.listen, .token = {}, .engine_socket = config.engine_socket};
     const Layout layout(config.data_dir);
     const auto known = hooks.known_token(access.url);
     const auto bootstrap = read_bootstrap(layout.bootstrap());

@@ -26,6 +26,7 @@ struct Access {
     std::string url;
     Secret<> token;               // empty: none was made, the client's own works
     std::string team = "main";
+    std::string engine_socket;    // of the container engine, which may be one of our own
 };
 
 struct UpHooks {

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
+#include <cstdlib>
+#include <filesystem>
 
 #include "build/builder.hpp"
 #include "build/push.hpp"
@@ -196,6 +198,13 @@ Result<> conclude(Job& job, const json::value& answer) {
     return finish(job.invocation, job.app_path, job.deployment, "deployed");
 }
 
+// DOCKER_HOST goes before the engine that `loco up` has noted, which may be one of its own at no usual place.
+Result<std::string> find_engine(const Settings& settings) {
+    std::error_code error;
+    const bool noted = std::getenv("DOCKER_HOST") == nullptr && std::filesystem::is_socket(settings.engine, error);
+    return engine::find_socket(noted ? settings.engine : std::string());
+}
+
 // What would happen, without doing any of it.
 Result<> dry_run(Invocation& invocation, const ReadSpec& read, const std::string& app_path) {
     const auto app = invocation.api().get(app_path);
@@ -250,7 +259,7 @@ Result<> run_deploy(Invocation& invocation) {
     json::value answer;
     {
         BuildView view(invocation);
-        const auto socket = engine::find_socket();
+        const auto socket = find_engine(invocation.settings());
         if (!socket) {
             report_failure(job, socket.error(), {});
             return fail(socket.error());

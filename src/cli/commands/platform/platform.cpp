@@ -55,6 +55,7 @@ Result<> keep_access(const platform::Access& access) {
     const auto before = settings;
     if (settings.host != access.url) settings.team = access.team;
     settings.host = access.url;
+    settings.engine = access.engine_socket;
     if (!access.token.reveal().empty()) settings.token = access.token;
     if (settings == before) return {};
     return save_settings(config_file(), settings);
