@@ -10,7 +10,9 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 
 find_program(LOCO_CCACHE ccache)
 if(LOCO_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${LOCO_CCACHE})
+  # With paths relative to the checkout, so that a clone elsewhere on the machine hits the same cache.
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+    ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${LOCO_CCACHE})
 endif()
 find_program(LOCO_MOLD mold)
 
