@@ -36,8 +36,8 @@ Loco sets `PORT` (that of `[http]`), `LOCO_APP`, `LOCO_TEAM`, `LOCO_RELEASE`, `L
 
 ## Reserved for later
 
-`type = "static"`, `[[volumes]]`, `[cron.NAME]`, autoscaling (`cpu_target`, `max` other than `min`) and `idle_after` are known and refused
-until Loco honours them.
+`type = "static"`, `[[volumes]]`, `[cron.NAME]`, autoscaling (`cpu_target`, `max` other than `min`), `idle_after` and `[logs] retention` other than
+`7d` are known and refused until Loco honours them.
 )";
 
 // A bar would end the table's cell.

@@ -26,6 +26,7 @@ class Rules {
         check_type();
         check_resources();
         check_scale();
+        check_logs();
         check_ports();
         check_names_of_variables();
         check_build();
@@ -138,6 +139,16 @@ class Rules {
                                    {},
                                    "remove it: " + std::string(kLater)});
         }
+    }
+
+    // The log store keeps every app's lines for as long (telemetry/sqlite_log_store.hpp).
+    void check_logs() {
+        if (spec_.log_retention == AppSpec{}.log_retention) return;
+        reporter_.unsupported("logs.retention", mark_of({"logs.retention"}),
+                              {"keeping logs for another time than 7 days is not supported yet",
+                               "\"7d\"",
+                               {},
+                               "remove it: " + std::string(kLater)});
     }
 
     // Two ports of one name, number or path; a prefix's keys without a prefix.

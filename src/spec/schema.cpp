@@ -150,7 +150,7 @@ constexpr auto kAppFields = std::to_array<Field<AppSpec>>({
      "Variables that must be set with `loco env set`: a deploy is refused while one is not."},
 
     {"logs.retention", time(kHour, 365 * kDay), at<&AppSpec::log_retention>,
-     "How long the app's logs are kept."},
+     "How long the app's logs are kept; anything but `7d` is not supported yet."},
 });
 
 constexpr auto kPortFields = std::to_array<Field<PortSpec>>({

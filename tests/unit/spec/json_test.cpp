@@ -124,7 +124,6 @@ AppSpec any_spec() {
                                            .replicas = *rc::gen::inRange(0, 100)};
     spec.env["A" + lower_word(5)] = text();
     spec.required_secrets = {"B" + lower_word(5)};
-    spec.log_retention = millis(3'600'000, 1'000'000'000);
     return spec;
 }
 

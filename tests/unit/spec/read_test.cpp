@@ -82,7 +82,7 @@ LOG_LEVEL = "debug"
 [secrets]
 required = ["DATABASE_URL"]
 [logs]
-retention = "30d"
+retention = "168h"
 )");
     EXPECT_EQ(spec.name, "cart");
     EXPECT_EQ(spec.type, AppType::service);
@@ -126,7 +126,7 @@ retention = "30d"
     EXPECT_EQ(spec.scale.max, 3);
     EXPECT_EQ(spec.env.at("LOG_LEVEL"), "debug");
     EXPECT_EQ(spec.required_secrets, std::vector<std::string>{"DATABASE_URL"});
-    EXPECT_EQ(spec.log_retention, Millis{30LL * 86'400'000});
+    EXPECT_EQ(spec.log_retention, Millis{7LL * 86'400'000});
 }
 
 TEST(ReadSpec, a_worker_has_no_ports) {
