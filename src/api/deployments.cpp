@@ -14,6 +14,12 @@ namespace json = boost::json;
 
 constexpr std::size_t kMaxBuildLine = 64U << 10;
 
+bool is_digest(std::string_view text) {
+    constexpr std::string_view kPrefix = "sha256:";
+    return text.starts_with(kPrefix) && text.size() == kPrefix.size() + 64 &&
+           text.find_first_not_of("0123456789abcdef", kPrefix.size()) == std::string_view::npos;
+}
+
 Result<std::optional<int>> number_of(Services& services, const Deployment& deployment) {
     std::optional<int> number;
     if (!deployment.release) return number;
@@ -110,7 +116,9 @@ Result<http::Response> list_deployments(Services& services, Call& call) {
     LOCO_TRY(services.context.store.read([&](const ReadTx& tx) -> Result<> {
         DeploymentId before;
         if (const auto cursor = call.query("cursor"); !cursor.empty()) {
-            LOCO_ASSIGN(before, DeploymentId::parse(cursor));
+            auto parsed = DeploymentId::parse(cursor);
+            if (!parsed) return fail(ErrorKind::invalid, "the cursor is none that this list gave", {}, "invalid_cursor");
+            before = *std::move(parsed);
         }
         LOCO_ASSIGN(const auto rows, tx.deployments(call.app.id, before, limit));
         for (const auto& row : rows) {
@@ -132,8 +140,10 @@ Result<http::Response> create_deployment(Services& services, Call& call) {
     const auto kind = parse_deployment_kind(text);
     // Restarting and scaling are an operator's; the rest changes what runs.
     const bool operates = kind == DeploymentKind::restart || kind == DeploymentKind::scale;
-    if (operates && !identity::may(call.principal, call.team.id, call.role, identity::Permission::app_operate)) {
-        return fail(ErrorKind::forbidden, "the token lacks the scope app:operate", {}, "forbidden");
+    const auto needed = operates ? identity::Permission::app_operate : identity::Permission::app_deploy;
+    if (!identity::may(call.principal, call.team.id, call.role, needed)) {
+        return fail(ErrorKind::forbidden, "this needs a token with the scope " + std::string(identity::row_of(needed).scope),
+                    "ask an admin of the team", "forbidden");
     }
     if (kind == DeploymentKind::deploy) return begin_deploy(services, call, body);
     if (kind == DeploymentKind::rollback) return begin_rollback(services, call, body);
@@ -192,7 +202,7 @@ Result<http::Response> report_result(Services& services, Call& call) {
     const BuildResult result{.digest = body.optional_string("digest", 128).value_or(""),
                              .image_id = body.optional_string("image_id", 128).value_or("")};
     if (result.digest.empty() && result.image_id.empty()) body.wrong("digest, image_id or failure is needed");
-    if (!result.digest.empty() && (result.digest.size() != 71 || !result.digest.starts_with("sha256:"))) {
+    if (!result.digest.empty() && !is_digest(result.digest)) {
         body.wrong("digest must be sha256: and 64 hexadecimal digits");
     }
     LOCO_TRY(body.done());

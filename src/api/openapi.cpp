@@ -189,6 +189,7 @@ json::object operation(const Route& route) {
     if (route.permission != identity::Permission::nobody_asked) {
         result["security"] = json::array{json::object{{"bearer", json::array()}}};
         result["x-loco-scope"] = identity::row_of(route.permission).scope;
+        if (route.or_permission) result["x-loco-or-scope"] = identity::row_of(*route.or_permission).scope;
         result["x-loco-least-role"] = to_string(identity::row_of(route.permission).least_role);
     }
     return result;

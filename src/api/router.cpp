@@ -71,7 +71,7 @@ Result<std::optional<Role>> role_in(const ReadTx& tx, const UserId& user, const 
 }
 
 // Fills in team, app and deployment as the path names them, for a principal who may see them.
-Result<> resolve(const ReadTx& tx, const Params& params, identity::Permission permission, Call& call) {
+Result<> resolve(const ReadTx& tx, const Params& params, const Route& route, Call& call) {
     const auto team_name = params.find("team");
     if (team_name == params.end()) return {};
     const auto team = tx.team_by_slug(team_name->second);
@@ -86,8 +86,11 @@ Result<> resolve(const ReadTx& tx, const Params& params, identity::Permission pe
     }
     call.team = *team;
     call.role = *role;
-    if (!identity::may(call.principal, call.team.id, role, permission)) {
-        const auto& row = identity::row_of(permission);
+    const auto may = [&](identity::Permission permission) {
+        return identity::may(call.principal, call.team.id, role, permission);
+    };
+    if (!may(route.permission) && !(route.or_permission && may(*route.or_permission))) {
+        const auto& row = identity::row_of(route.permission);
         return fail(ErrorKind::forbidden,
                     "this needs the role " + std::string(to_string(row.least_role)) + " in team " + call.team.slug +
                         " and a token with the scope " + std::string(row.scope) + "; your role is " +
@@ -118,7 +121,7 @@ Result<http::Response> answer(Services& services, const Route& route, const Para
     if (route.permission != identity::Permission::nobody_asked) {
         LOCO_ASSIGN(call.principal, services.authenticator.authenticate(call.request.headers.get("Authorization")));
         LOCO_TRY(services.context.store.read(
-            [&](const ReadTx& tx) { return resolve(tx, params, route.permission, call); }));
+            [&](const ReadTx& tx) { return resolve(tx, params, route, call); }));
     }
     const log::Context fields{{"team", call.team.slug}, {"app", call.app.name}, {"deployment", call.deployment.id.str()}};
     if (route.idempotency && call.request.headers.has("Idempotency-Key")) {

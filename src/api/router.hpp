@@ -72,6 +72,8 @@ struct Route {
     std::string_view response_schema;  // empty: no JSON body
     int success = 200;
     bool idempotency = false;          // takes Idempotency-Key
+    // Lets a request in as `permission` does; the handler looks which of the two the body needs.
+    std::optional<identity::Permission> or_permission = {};
 };
 
 [[nodiscard]] std::span<const Route> routes();

@@ -25,7 +25,7 @@ constexpr std::array kRoutes{
     Route{get, APP "/deployments", "list_deployments", app_read, list_deployments, "Deployments, newest first", "",
           "DeploymentList"},
     Route{post, APP "/deployments", "create_deployment", app_deploy, create_deployment,
-          "Begin a deploy, redeploy, rollback, scale or restart", "NewDeployment", "DeploymentStart", 201, true},
+          "Begin a deploy, redeploy, rollback, scale or restart", "NewDeployment", "DeploymentStart", 201, true, app_operate},
     Route{get, DEPLOYMENT, "get_deployment", app_read, get_deployment, "One deployment", "", "Deployment"},
     Route{post, DEPLOYMENT "/push-token", "create_push_token", app_deploy, create_push_token,
           "A token to push this deployment's image, for 5 minutes; given once", "", "PushToken", 201},
