@@ -39,14 +39,14 @@ void pretty(std::string& out, const json::value& value, int depth) {
     }
 }
 
+}  // namespace
+
 bool colour_allowed(const Parsed& parsed) {
-    const char* no_color = std::getenv("NO_COLOR");  // https://no-color.org
+    const char* no_color = std::getenv("NO_COLOR");
     const char* term = std::getenv("TERM");
     const bool dumb = term != nullptr && std::string_view(term) == "dumb";
     return !parsed.no_color && !dumb && (no_color == nullptr || no_color[0] == 0);
 }
-
-}  // namespace
 
 Invocation::Invocation(Parsed parsed, Terminal& terminal, Settings settings)
     : parsed_(std::move(parsed)), terminal_(terminal), settings_(std::move(settings)) {

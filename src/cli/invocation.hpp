@@ -70,6 +70,9 @@ class Invocation {
     std::unique_ptr<client::Api> api_;
 };
 
+// Whether a terminal may be written to in colour: --no-color, NO_COLOR (https://no-color.org) and TERM=dumb say no.
+[[nodiscard]] bool colour_allowed(const Parsed& parsed);
+
 // Tells an error on stderr (with --json as one JSON document on stdout as well) and gives its exit status.
 int report(Terminal& terminal, const Parsed& parsed, const Error& error);
 

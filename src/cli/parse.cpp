@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <map>
 
 #include "cli/command.hpp"
@@ -28,7 +29,8 @@ CLI::App* child(CLI::App& parent, const std::string& name) {
     return made;
 }
 
-void add_options(Binding& binding, Globals& globals) {
+// `filled_later`: words after "--" will fill arguments, so that none is required yet.
+void add_options(Binding& binding, Globals& globals, bool filled_later) {
     auto& app = *binding.app;
     for (const auto& option : binding.command->options) {
         std::string names(option.name);
@@ -46,12 +48,8 @@ void add_options(Binding& binding, Globals& globals) {
     }
     for (const auto& argument : binding.command->arguments) {
         auto* made = app.add_option(std::string(argument.name), binding.arguments[std::string(argument.name)]);
-        if (argument.repeated) {
-            made->expected(argument.required ? 1 : 0, 100'000);
-        } else {
-            made->expected(argument.required ? 1 : 0, 1);
-        }
-        made->required(argument.required);
+        const bool required = argument.required && !filled_later;
+        made->expected(required ? 1 : 0, argument.repeated ? 100'000 : 1)->required(required);
     }
 }
 
@@ -67,15 +65,34 @@ std::vector<std::string> split_words(std::string_view name) {
 
 // The command that the words mean as far as they can be read, to name its usage.
 const Command* nearest_command(std::span<const std::string> words, std::span<const Command> commands) {
-    const Command* best = nullptr;
-    for (const auto& command : commands) {
-        const auto parts = split_words(command.name);
-        auto at = std::ranges::find(words, parts[0]);
-        if (at == words.end()) continue;
-        const bool whole = parts.size() == 1 || (at + 1 != words.end() && *(at + 1) == parts[1]);
-        if (whole && (best == nullptr || command.name.size() > best->name.size())) best = &command;
+    constexpr std::array<std::string_view, 5> kTakeValue{"--host", "--team", "--app", "-a", "--profile"};
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        if (i > 0 && std::ranges::find(kTakeValue, words[i - 1]) != kTakeValue.end()) continue;
+        for (const auto& command : commands) {
+            const auto parts = split_words(command.name);
+            const bool first = words[i] == parts[0] || (parts.size() == 1 && std::ranges::find(command.aliases, words[i]) != command.aliases.end());
+            if (first && (parts.size() == 1 || (i + 1 < words.size() && words[i + 1] == parts[1]))) return &command;
+        }
     }
-    return best;
+    return nullptr;
+}
+
+// Gives the words behind "--" to the arguments that have none yet, in their order; the last may take all.
+Result<> fill_arguments(Parsed& parsed, std::span<const std::string> words) {
+    if (words.empty()) return {};
+    if (parsed.command != nullptr) {
+        for (const auto& argument : parsed.command->arguments) {
+            auto& values = parsed.arguments[std::string(argument.name)];
+            while (!words.empty() && (values.empty() || argument.repeated)) {
+                values.push_back(words.front());
+                words = words.subspan(1);
+            }
+            if (values.empty()) parsed.arguments.erase(std::string(argument.name));
+        }
+    }
+    if (words.empty()) return {};
+    return fail(ErrorKind::invalid, "\"" + words.front() + "\" is one word too many",
+                parsed.command == nullptr ? "see `loco --help`" : "see `loco " + std::string(parsed.command->name) + " --help`", "usage");
 }
 
 std::string did_you_mean(std::string_view text, const std::vector<std::string>& candidates) {
@@ -88,7 +105,8 @@ Error explain(std::span<const std::string> words, std::span<const Command> comma
     Error error{.kind = ErrorKind::invalid, .message = what, .code = "usage"};
     const auto* command = nearest_command(words, commands);
     if (command != nullptr) {
-        std::vector<std::string> options{"--app", "--profile", "--json", "--quiet", "--host", "--team", "--no-color", "--help"};
+        std::vector<std::string> options{"--app", "--profile", "--json", "--quiet", "--host",
+                                         "--team", "--no-color", "--verbose", "--help"};
         for (const auto& option : command->options) options.emplace_back(option.name);
         for (const auto& word : words) {
             const auto name = word.substr(0, word.find('='));
@@ -176,7 +194,11 @@ void take(Binding& binding, Parsed& parsed) {
 
 }  // namespace
 
-Result<Parsed> parse(std::span<const std::string> words, std::span<const Command> commands) {
+Result<Parsed> parse(std::span<const std::string> all_words, std::span<const Command> commands) {
+    // Behind "--" nothing is an option. CLI11 knows that of the outermost command only, so it never sees them.
+    const auto mark = std::ranges::find(all_words, "--");
+    const auto words = all_words.first(static_cast<std::size_t>(mark - all_words.begin()));
+    const auto rest = mark == all_words.end() ? all_words.last(0) : all_words.subspan(words.size() + 1);
     CLI::App root("loco");
     Globals globals;
     add_globals(root, globals);
@@ -190,12 +212,10 @@ Result<Parsed> parse(std::span<const std::string> words, std::span<const Command
             if (!first->check_name(std::string(alias))) first->alias(std::string(alias));
         }
         bindings.push_back({.command = &command, .app = app});
-        add_options(bindings.back(), globals);
+        add_options(bindings.back(), globals, !rest.empty());
     }
     // `--help` must not fail for want of a required argument: it is answered before the parser looks.
-    const auto end_of_options = std::ranges::find(words, "--");
-    const bool wants_help = std::any_of(words.begin(), end_of_options,
-                                        [](const std::string& w) { return w == "--help" || w == "-h"; });
+    const bool wants_help = std::ranges::any_of(words, [](const std::string& w) { return w == "--help" || w == "-h"; });
     if (wants_help) {
         Parsed parsed;
         parsed.help = true;
@@ -215,6 +235,7 @@ Result<Parsed> parse(std::span<const std::string> words, std::span<const Command
     if (parsed.command == nullptr && !parsed.version && !words.empty()) {
         return fail(explain(words, commands, "no command was given"));
     }
+    LOCO_TRY(fill_arguments(parsed, rest));
     return parsed;
 }
 

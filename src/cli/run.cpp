@@ -1,7 +1,6 @@
 #include <boost/json.hpp>
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 
 #include "base/log.hpp"
 #include "cli/invocation.hpp"
@@ -38,7 +37,7 @@ int run(std::span<const std::string> words, Terminal& terminal) {
     }
     if (parsed->version) return show_version(terminal, *parsed);
     if (parsed->help || parsed->command == nullptr) {
-        const bool colour = terminal.out_is_terminal() && !parsed->no_color && std::getenv("NO_COLOR") == nullptr;
+        const bool colour = terminal.out_is_terminal() && colour_allowed(*parsed);
         terminal.out(help_text(parsed->command, all_commands(), colour, terminal.width()));
         return 0;
     }

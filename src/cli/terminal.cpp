@@ -142,6 +142,14 @@ std::string harmless(std::string_view text, bool colour) {
             i = end;
             continue;
         }
+        if (c == '\x1b' && i + 1 < text.size() && std::string_view("]PX^_").contains(text[i + 1])) {
+            // A control string (section 5.6), e.g. a window's title: up to BEL or ESC \.
+            auto end = i + 2;
+            while (end < text.size() && text[end] != '\a' && text[end] != '\x1b') ++end;
+            if (end + 1 < text.size() && text[end] == '\x1b' && text[end + 1] == '\\') ++end;
+            i = end;
+            continue;
+        }
         if (c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f)) result += c;
     }
     return coloured ? result + "\x1b[0m" : result;

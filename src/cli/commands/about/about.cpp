@@ -81,7 +81,8 @@ std::vector<std::string> candidates(Invocation& invocation, const std::vector<st
         if (known.hidden) continue;
         const auto space = known.name.find(' ');
         if (words.size() <= 1) {
-            found.emplace_back(known.name.substr(0, space));
+            const auto word = known.name.substr(0, space);
+            if (found.empty() || found.back() != word) found.emplace_back(word);  // a noun's verbs stand together
         } else if (space != std::string_view::npos && words[0] == known.name.substr(0, space)) {
             found.emplace_back(known.name.substr(space + 1));
         }
