@@ -12,7 +12,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from support import web
+from support import coverage, web
 from support.engine import Engine
 from support.wait import until
 
@@ -59,7 +59,6 @@ class Platform:
                              "DOCKER_HOST": engine.host}
         (self.folder / "home").mkdir()
         self.binaries = BINARIES
-        self.commands: list[list[str]] = []   # every command line, for the test that none is left out
 
     # The command line.
 
@@ -80,9 +79,9 @@ class Platform:
     def run(self, *words, expect: int | None = 0, stdin: str | None = None, timeout: float = 180, cwd: Path | None = None,
             env: dict | None = None) -> Done:
         """Runs it; fails when its exit status is another than expected (None: any)."""
-        self.commands.append([str(word) for word in words])
         process = self.start(*words, cwd=cwd, env=env or {}, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL)
         done = self.finish(process, words, timeout, stdin)
+        coverage.note_command(done.words, done.status)
         assert expect is None or done.status == expect, f"expected exit status {expect}\n{done}"
         return done
 
@@ -184,7 +183,9 @@ class Platform:
         words = {"Authorization": f"Bearer {token or self.token()}", **(headers or {})}
         if body is not None:
             words["Content-Type"] = "application/json"
-        return web.fetch(self.api, "127.0.0.1", f"/api/v1{path}", method, json.dumps(body).encode() if body is not None else None, words)
+        answer = web.fetch(self.api, "127.0.0.1", f"/api/v1{path}", method, json.dumps(body).encode() if body is not None else None, words)
+        coverage.note_request(method, path, answer.status)
+        return answer
 
 
 def running(engine: Engine):

@@ -1,0 +1,59 @@
+"""Which operations of the API and which commands the tests have exercised, so that one that none did can be told.
+
+Every call that the tests' helpers make and that did what it was asked for is noted as a line of a file in LOCO_TEST_COVERAGE_DIR.
+Files are appended to, so runs and processes may share the folder. Unset: nothing is noted.
+"""
+import os
+import re
+from pathlib import Path
+
+VARIABLE = "LOCO_TEST_COVERAGE_DIR"
+
+
+def _note(kind: str, name: str) -> None:
+    folder = os.environ.get(VARIABLE)
+    if folder:
+        with (Path(folder) / kind).open("a") as file:
+            file.write(name + "\n")   # one short write: lines of several processes do not mix
+
+
+def _noted(kind: str) -> set[str]:
+    path = Path(os.environ[VARIABLE]) / kind
+    return set(path.read_text().split("\n")) - {""} if path.exists() else set()
+
+
+def note_request(method: str, path: str, status: int) -> None:
+    """`path` as it was asked for, below /api/v1. Only what succeeded counts: a refusal may come before the operation."""
+    if 200 <= status < 300:
+        _note("requests", f"{method.upper()} {path.partition('?')[0]}")
+
+
+def note_command(words: list[str], status: int) -> None:
+    """Only what ended well counts, and asking for its help does not."""
+    if status == 0 and not {"--help", "-h", "--version"} & {str(word) for word in words}:
+        _note("commands", " ".join(str(word) for word in words))
+
+
+def operations_exercised(openapi: dict) -> set[str]:
+    """The operations whose method and path fit a request that was noted."""
+    requests = _noted("requests")
+    found = set()
+    for path, methods in openapi["paths"].items():
+        pattern = re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path.removeprefix("/api/v1")))
+        for method, operation in methods.items():
+            if any(re.fullmatch(f"{method.upper()} {pattern}", one) for one in requests):
+                found.add(operation["operationId"])
+    return found
+
+
+def commands_exercised(commands: list[str], aliases: dict[str, str] | None = None) -> set[str]:
+    """The commands (of one or two words) that begin what was run, global options before them left out."""
+    found = set()
+    for line in _noted("commands"):
+        words = [word for word in line.split() if word not in ("--json", "--quiet", "-q", "--no-color", "-v")]
+        while words and words[0] in ("--host", "--team"):
+            words = words[2:]
+        if words and aliases:
+            words[0] = aliases.get(words[0], words[0])
+        found |= {name for name in commands if words[:len(name.split())] == name.split()}
+    return found
