@@ -1,0 +1,98 @@
+// With real processes: `sleep` is the daemon.
+#include "platform/supervisor.hpp"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <thread>
+
+namespace loco::platform {
+namespace {
+
+class SupervisorTest : public testing::Test {
+  protected:
+    SupervisorTest() {
+        std::string name = testing::TempDir() + "/supervisor.XXXXXX";
+        folder_ = ::mkdtemp(name.data());
+        directories_ = {.run = folder_, .log = folder_};
+    }
+    ~SupervisorTest() override {
+        EXPECT_TRUE(stop(directories_, "daemon", SIGKILL, std::chrono::seconds(5)));
+        std::filesystem::remove_all(folder_);
+    }
+
+    Service service(std::vector<std::string> argv = {"sleep", "1000"}) {
+        return {.name = "daemon",
+                .command = {.argv = std::move(argv)},
+                .ready = [] { return true; },
+                .ready_within = std::chrono::seconds(5),
+                .stop_within = std::chrono::seconds(5)};
+    }
+
+    std::filesystem::path folder_;
+    Directories directories_;
+};
+
+TEST_F(SupervisorTest, OneThatRunsIsAdoptedAndNotStartedTwice) {
+    Supervisor first(directories_);
+    EXPECT_TRUE(first.ensure(service()).value());
+    const auto process = running(directories_, "daemon");
+    ASSERT_TRUE(process);
+    Supervisor second(directories_);
+    EXPECT_FALSE(second.ensure(service()).value());
+    EXPECT_EQ(running(directories_, "daemon")->pid, process->pid);
+    second.stop_all();
+    EXPECT_FALSE(running(directories_, "daemon"));
+    EXPECT_FALSE(os::is_alive(*process));
+}
+
+TEST_F(SupervisorTest, OneThatIsKilledIsBackWithinASecond) {
+    Supervisor supervisor(directories_);
+    ASSERT_TRUE(supervisor.ensure(service()));
+    const auto before = *running(directories_, "daemon");
+    ::kill(before.pid, SIGKILL);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto back = [&] {
+        const auto now = running(directories_, "daemon");
+        return now && now->pid != before.pid;
+    };
+    supervisor.watch([&] { return back() || std::chrono::steady_clock::now() > end; });
+    EXPECT_TRUE(back());
+}
+
+TEST_F(SupervisorTest, OneThatEndsAtOnceIsToldWithTheEndOfItsLog) {
+    Supervisor supervisor(directories_);
+    auto bad = service({"ls", "/no/such/folder"});
+    bad.ready = [] { return false; };
+    const auto ensured = supervisor.ensure(bad);
+    ASSERT_FALSE(ensured);
+    EXPECT_EQ(ensured.error().kind, ErrorKind::unavailable);
+    EXPECT_NE(ensured.error().message.find("/no/such/folder"), std::string::npos) << ensured.error().message;
+}
+
+TEST_F(SupervisorTest, OneThatIsNeverReadyIsToldSo) {
+    Supervisor supervisor(directories_);
+    auto never = service();
+    never.ready = [] { return false; };
+    never.ready_within = std::chrono::seconds(1);
+    const auto ensured = supervisor.ensure(never);
+    ASSERT_FALSE(ensured);
+    EXPECT_NE(ensured.error().message.find("not ready"), std::string::npos);
+    supervisor.stop_all();
+    EXPECT_FALSE(running(directories_, "daemon"));
+}
+
+TEST_F(SupervisorTest, AnotherProcessWithAReusedIdIsNotTakenForIt) {
+    Supervisor supervisor(directories_);
+    ASSERT_TRUE(supervisor.ensure(service()));
+    const auto process = *running(directories_, "daemon");
+    ASSERT_TRUE(std::filesystem::exists(folder_ / "daemon.pid"));
+    std::FILE* file = std::fopen((folder_ / "daemon.pid").c_str(), "w");
+    std::fprintf(file, "%d %llu", process.pid, process.start_ticks + 1);
+    std::fclose(file);
+    EXPECT_FALSE(running(directories_, "daemon"));
+    ::kill(process.pid, SIGKILL);
+}
+
+}  // namespace
+}  // namespace loco::platform

@@ -1,0 +1,330 @@
+// The use cases on the memory store; what the reconciler would do is written by hand where a test needs it.
+#include "usecase/deployments.hpp"
+
+#include <gtest/gtest.h>
+
+#include "domain/deployment.hpp"
+#include "store/memory/memory_store.hpp"
+#include "usecase/apps.hpp"
+#include "usecase/bootstrap.hpp"
+#include "usecase/env.hpp"
+
+namespace loco {
+namespace {
+
+class StillClock final : public Clock {
+  public:
+    Time now() const override { return now_; }
+    SteadyTime steady() const override { return SteadyTime(now_.time_since_epoch()); }
+    void pass(Duration time) { now_ += time; }
+
+  private:
+    Time now_ = from_unix_ms(1'700'000'000'000);
+};
+
+const std::string kDigest = "sha256:" + std::string(64, 'a');
+const std::string kOtherDigest = "sha256:" + std::string(64, 'b');
+
+class UsecaseTest : public testing::Test {
+  protected:
+    UsecaseTest() {
+        EXPECT_TRUE(bootstrap(context_, {.login = "ada", .token_sha256 = std::string(64, '0')}));
+        read([&](const ReadTx& tx) {
+            team_ = tx.teams()->front();
+            actor_ = {.user = tx.user_by_subject("local", "ada")->id, .login = "ada"};
+        });
+    }
+
+    void read(const std::function<void(const ReadTx&)>& work) {
+        EXPECT_TRUE(store_.read([&](const ReadTx& tx) -> Result<> {
+            work(tx);
+            return {};
+        }));
+    }
+    App app() {
+        App row;
+        read([&](const ReadTx& tx) { row = *tx.app_by_name(team_.id, "shop"); });
+        return row;
+    }
+    AppSpec spec() {
+        AppSpec made;
+        made.name = "shop";
+        made.ports = {PortSpec{}};
+        return made;
+    }
+    Deployment start() {
+        clock_.pass(std::chrono::seconds(1));
+        auto started = start_deploy(context_, actor_, app().id, spec());
+        EXPECT_TRUE(started) << started.error().message;
+        return started->deployment;
+    }
+    // What the reconciler writes when a deployment has gone live.
+    Release go_live(const DeploymentId& id) {
+        Release release;
+        auto row = app();
+        EXPECT_TRUE(store_.write([&](WriteTx& tx) -> Result<> {
+            auto deployment = *tx.deployment(id);
+            clock_.pass(std::chrono::seconds(1));
+            release = {.id = ReleaseId::make(clock_, random_),
+                       .app = row.id,
+                       .number = row.next_release++,
+                       .repository = deployment.repository,
+                       .digest = deployment.digest,
+                       .image_id = deployment.image_id,
+                       .spec = deployment.spec,
+                       .env_version = deployment.env_version,
+                       .uid = 1000,
+                       .deployment = id,
+                       .actor = "ada",
+                       .created_at = clock_.now(),
+                       .live_at = clock_.now()};
+            row.live_release = release.id;
+            row.live_set = id;
+            row.lock.reset();
+            for (const auto state : {DeploymentState::releasing, DeploymentState::rolling, DeploymentState::live}) {
+                LOCO_TRY(enter(deployment, state, clock_.now()));
+            }
+            deployment.release = release.id;
+            LOCO_TRY(tx.put(deployment));
+            LOCO_TRY(tx.put(release));
+            return tx.put(row);
+        }));
+        return release;
+    }
+    Release deploy(const std::string& digest) {
+        const auto deployment = start();
+        EXPECT_TRUE(report_built(context_, deployment.id, {.digest = digest, .image_id = "id-" + digest}));
+        return go_live(deployment.id);
+    }
+
+    StillClock clock_;
+    SeededRandom random_{1};
+    Config config_;
+    store::MemoryStore store_;
+    int wakes_ = 0;
+    Context context_{.store = store_, .clock = clock_, .random = random_, .config = config_, .wake = [this](const AppId&) { ++wakes_; }};
+    Team team_;
+    Actor actor_;
+};
+
+class AppTest : public UsecaseTest {
+  protected:
+    AppTest() { EXPECT_TRUE(create_app(context_, actor_, team_.id, "shop")); }
+};
+
+TEST_F(UsecaseTest, BootstrapTwiceMakesNothingTwice) {
+    EXPECT_TRUE(bootstrap(context_, {.login = "ada", .token_sha256 = std::string(64, '0')}));
+    read([&](const ReadTx& tx) {
+        EXPECT_EQ(tx.teams()->size(), 1U);
+        EXPECT_EQ(tx.tokens(actor_.user)->size(), 1U);
+        EXPECT_EQ(tx.memberships(actor_.user)->front().role, Role::owner);
+    });
+}
+
+TEST_F(UsecaseTest, ReservedAndMalformedNamesAreRefused) {
+    for (const auto* name : {"", "Shop", "-shop", "shop-", "1shop", "sh_op", "loco", "www", "registry", "api"}) {
+        const auto made = create_app(context_, actor_, team_.id, name);
+        ASSERT_FALSE(made) << name;
+        EXPECT_EQ(made.error().kind, ErrorKind::invalid) << name;
+        EXPECT_FALSE(made.error().hint.empty()) << name;
+    }
+}
+
+TEST_F(AppTest, ASecondOfTheNameIsAConflictAndTheHostIsTheFirsts) {
+    const auto again = create_app(context_, actor_, team_.id, "shop");
+    ASSERT_FALSE(again);
+    EXPECT_EQ(again.error().code, "app_exists");
+    const auto row = app();
+    read([&](const ReadTx& tx) { EXPECT_EQ(tx.hosts(row.id)->front().name, "shop.localhost"); });
+}
+
+TEST_F(AppTest, ADestroyedAppsHostStaysWithItsTeamForThirtyDays) {
+    const auto first = app();
+    ASSERT_TRUE(destroy_app(context_, actor_, first.id));
+    ASSERT_TRUE(destroy_app(context_, actor_, first.id));
+    ASSERT_TRUE(store_.write([&](WriteTx& tx) { return finish_destroy(tx, *tx.app(first.id), clock_.now()); }));
+    Team other{.id = TeamId::make(clock_, random_), .slug = "other", .number = 1, .created_at = clock_.now()};
+    ASSERT_TRUE(store_.write([&](WriteTx& tx) { return tx.put(other); }));
+    ASSERT_TRUE(store_.write([&](WriteTx& tx) {
+        const auto host = tx.host("shop.localhost");
+        EXPECT_FALSE(host->app);
+        EXPECT_EQ(*host->reserved_until, clock_.now() + std::chrono::hours(24 * 30));
+        App theirs{.id = AppId::make(clock_, random_), .team = other.id, .name = "theirs", .created_at = clock_.now()};
+        LOCO_CHECK(tx.put(theirs));
+        const auto taken = claim_domains(tx, theirs, {"shop.localhost"}, clock_.now());
+        EXPECT_FALSE(taken);
+        EXPECT_TRUE(claim_domains(tx, theirs, {"shop.localhost"}, clock_.now() + std::chrono::hours(24 * 31)));
+        return Result<>{};
+    }));
+    EXPECT_TRUE(create_app(context_, actor_, team_.id, "back"));
+}
+
+TEST_F(AppTest, ABuildTakesNoLockAndItsResultDoes) {
+    const auto one = start();
+    const auto two = start();
+    EXPECT_FALSE(app().lock);
+    ASSERT_TRUE(report_built(context_, one.id, {.digest = kDigest, .image_id = "i"}));
+    EXPECT_EQ(app().lock, one.id);
+    const auto late = report_built(context_, two.id, {.digest = kOtherDigest, .image_id = "j"});
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().kind, ErrorKind::conflict);
+    EXPECT_EQ(late.error().code, "deploy_in_progress");
+    EXPECT_NE(late.error().message.find("ada"), std::string::npos) << "the holder is shown";
+    read([&](const ReadTx& tx) { EXPECT_EQ(tx.deployment(two.id)->state, DeploymentState::failed); });
+}
+
+TEST_F(AppTest, AResultReportedTwiceIsReportedOnce) {
+    const auto one = start();
+    ASSERT_TRUE(report_built(context_, one.id, {.digest = kDigest, .image_id = "i"}));
+    const auto again = report_built(context_, one.id, {.digest = kDigest, .image_id = "i"});
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->state, DeploymentState::checking);
+    EXPECT_FALSE(report_built(context_, one.id, {.digest = kOtherDigest, .image_id = "i"}));
+}
+
+TEST_F(AppTest, NothingChangedIsLiveAtOnceAndMakesNoRelease) {
+    const auto v1 = deploy(kDigest);
+    const auto same = start();
+    const auto done = report_built(context_, same.id, {.digest = {}, .image_id = v1.image_id});
+    ASSERT_TRUE(done) << done.error().message;
+    EXPECT_EQ(done->state, DeploymentState::live);
+    EXPECT_EQ(done->release, v1.id);
+    EXPECT_FALSE(app().lock);
+    EXPECT_EQ(app().next_release, 2);
+}
+
+TEST_F(AppTest, AnImageThatLocoDoesNotHaveMustBePushed) {
+    const auto one = start();
+    const auto unknown = report_built(context_, one.id, {.digest = {}, .image_id = "never seen"});
+    ASSERT_FALSE(unknown);
+    EXPECT_EQ(unknown.error().code, "unknown_image");
+    read([&](const ReadTx& tx) { EXPECT_EQ(tx.deployment(one.id)->state, DeploymentState::building); });
+}
+
+TEST_F(AppTest, ADeployThatBeganBeforeTheOneThatIsLiveIsSuperseded) {
+    const auto slow = start();
+    deploy(kDigest);
+    const auto late = report_built(context_, slow.id, {.digest = kOtherDigest, .image_id = "j"});
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().code, "superseded");
+    EXPECT_FALSE(app().lock);
+}
+
+TEST_F(AppTest, ADeployIsRefusedWhileARequiredSecretIsNotSet) {
+    auto wants = spec();
+    wants.required_secrets = {"TOKEN"};
+    const auto refused = start_deploy(context_, actor_, app().id, wants);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind, ErrorKind::refused);
+    EXPECT_NE(refused.error().message.find("TOKEN"), std::string::npos);
+    const auto seal = [](const AppId&, const std::string&, const Secret<>&) -> Result<std::string> { return "sealed"; };
+    ASSERT_TRUE(change_env(context_, actor_, app().id, {.values = {{"TOKEN", Secret<>("x")}}, .stage = true}, seal));
+    EXPECT_TRUE(start_deploy(context_, actor_, app().id, wants));
+}
+
+TEST_F(AppTest, RollbackGoesToWhatWasLiveBeforeAndNotToWhatNeverWas) {
+    const auto v1 = deploy(kDigest);
+    const auto v2 = deploy(kOtherDigest);
+    const auto back = rollback(context_, actor_, app().id, std::nullopt);
+    ASSERT_TRUE(back) << back.error().message;
+    EXPECT_EQ(back->digest, v1.digest);
+    EXPECT_EQ(back->rollback_to, 1);
+    EXPECT_EQ(app().lock, back->id);
+    go_live(back->id);  // v3
+    EXPECT_EQ(rollback(context_, actor_, app().id, 3).error().code, "is_live");
+    EXPECT_EQ(rollback(context_, actor_, app().id, 9).error().kind, ErrorKind::not_found);
+    ASSERT_TRUE(store_.write([&](WriteTx& tx) {
+        auto gone = v2;
+        gone.image_kept = false;
+        return tx.put(gone);
+    }));
+    EXPECT_EQ(rollback(context_, actor_, app().id, 2).error().code, "image_gone");
+}
+
+TEST_F(AppTest, WithNothingLiveThereIsNothingToRepeat) {
+    EXPECT_EQ(redeploy(context_, actor_, app().id).error().code, "nothing_live");
+    EXPECT_EQ(restart(context_, actor_, app().id).error().code, "nothing_live");
+    EXPECT_EQ(rollback(context_, actor_, app().id, std::nullopt).error().code, "nothing_live");
+    EXPECT_EQ(scale(context_, actor_, app().id, {.process = {}, .change = {.replicas = 2}}).error().code, "nothing_live");
+}
+
+TEST_F(AppTest, AChangeOfReplicasKeepsTheSetAndOneOfMemoryMakesANewOne) {
+    deploy(kDigest);
+    const auto more = scale(context_, actor_, app().id, {.process = {}, .change = {.replicas = 3}});
+    ASSERT_TRUE(more && *more);
+    EXPECT_EQ((*more)->set, app().live_set);
+    auto row = app();
+    ASSERT_TRUE(store_.write([&](WriteTx& tx) {
+        row.lock.reset();
+        return tx.put(row);
+    }));
+    const auto larger = scale(context_, actor_, app().id, {.process = {}, .change = {.memory_bytes = 512LL << 20}});
+    ASSERT_TRUE(larger && *larger);
+    EXPECT_EQ((*larger)->set, (*larger)->id);
+    EXPECT_EQ((*larger)->previous_scale.at("web").replicas, 3);
+}
+
+TEST_F(AppTest, TheScaleThatItHasMakesNoDeployment) {
+    deploy(kDigest);
+    ASSERT_TRUE(scale(context_, actor_, app().id, {.process = {}, .change = {}, .reset = true}));
+    EXPECT_EQ(*scale(context_, actor_, app().id, {.process = {}, .change = {}, .reset = true}), std::nullopt);
+    EXPECT_EQ(scale(context_, actor_, app().id, {.process = "nope", .change = {.replicas = 1}}).error().code, "no_such_process");
+}
+
+class FakeRegistry final : public Registry {
+  public:
+    std::string host() const override { return "r"; }
+    Result<ManifestInfo> manifest(const std::string&, const std::string&) override { return ManifestInfo{}; }
+    Result<RegistryToken> push_token(const std::string& repository) override {
+        repositories.push_back(repository);
+        return RegistryToken{.token = Secret<>("t"), .expires_at = {}};
+    }
+    Result<RegistryToken> pull_token(const std::string&) override { return RegistryToken{}; }
+    Result<> remove_manifest(const std::string&, const std::string&) override { return {}; }
+    std::vector<std::string> repositories;
+};
+
+TEST_F(AppTest, APushTokenIsGivenOnceAndRenewedOnlyWhenItsTimeIsNearlyOver) {
+    FakeRegistry registry;
+    const auto one = start();
+    ASSERT_TRUE(push_token(context_, registry, one.id));
+    EXPECT_EQ(push_token(context_, registry, one.id).error().code, "token_given");
+    clock_.pass(std::chrono::minutes(4));
+    EXPECT_TRUE(push_token(context_, registry, one.id));
+    EXPECT_EQ(registry.repositories, std::vector<std::string>(2, one.repository));
+    ASSERT_TRUE(report_built(context_, one.id, {.digest = kDigest, .image_id = "i"}));
+    clock_.pass(std::chrono::minutes(5));
+    EXPECT_EQ(push_token(context_, registry, one.id).error().code, "deployment_ended");
+}
+
+TEST_F(AppTest, ACancelledBuildEndsAtOnceAndARolloutIsAsked) {
+    const auto building = start();
+    EXPECT_EQ(cancel_deployment(context_, actor_, building.id)->state, DeploymentState::cancelled);
+    EXPECT_EQ(cancel_deployment(context_, actor_, building.id).error().code, "deployment_ended");
+    const auto checking = start();
+    ASSERT_TRUE(report_built(context_, checking.id, {.digest = kDigest, .image_id = "i"}));
+    const auto asked = cancel_deployment(context_, actor_, checking.id);
+    ASSERT_TRUE(asked);
+    EXPECT_EQ(asked->state, DeploymentState::checking);
+    EXPECT_TRUE(asked->cancel_requested);
+}
+
+TEST_F(AppTest, ChangingTheEnvironmentOfALiveAppReleasesIt) {
+    deploy(kDigest);
+    const auto seal = [](const AppId&, const std::string& name, const Secret<>&) -> Result<std::string> { return "sealed " + name; };
+    const auto changed = change_env(context_, actor_, app().id, {.values = {{"KEY", Secret<>("value")}}}, seal);
+    ASSERT_TRUE(changed && changed->deployment);
+    EXPECT_EQ(changed->deployment->kind, DeploymentKind::env);
+    EXPECT_EQ(changed->deployment->env_version, 1);
+    EXPECT_EQ(app().lock, changed->deployment->id);
+    const auto busy = change_env(context_, actor_, app().id, {.values = {{"KEY", std::nullopt}}}, seal);
+    EXPECT_EQ(busy.error().code, "deploy_in_progress");
+    const auto now = app();
+    read([&](const ReadTx& tx) { EXPECT_TRUE(tx.env(now.id, now.env_version)->sealed.contains("KEY")) << "nothing of the refused change is kept"; });
+    for (const auto* name : {"PORT", "LOCO_APP", "1X", "A-B", ""}) {
+        EXPECT_EQ(change_env(context_, actor_, app().id, {.values = {{name, Secret<>("x")}}}, seal).error().kind, ErrorKind::invalid) << name;
+    }
+}
+
+}  // namespace
+}  // namespace loco
