@@ -5,7 +5,9 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <condition_variable>
 #include <csignal>
+#include <thread>
 
 #include "api/ops.hpp"
 #include "api/router.hpp"
@@ -33,6 +35,8 @@ namespace loco {
 namespace {
 
 constexpr auto kStopGrace = std::chrono::seconds(10);
+constexpr auto kHouseKeeping = std::chrono::minutes(15);
+constexpr std::int64_t kBuildCacheBytes = 2LL << 30;
 // Enough that many writers share a commit; they wait more than they work.
 constexpr std::size_t kHandlerThreads = 16;
 
@@ -90,6 +94,7 @@ class Parts {
     api::Services services();
     Result<std::string> registry_token(std::string_view authorization, std::string_view query);
     void add_gauges();
+    void keep_house(const std::stop_token& ended);
     void count_ended(const std::vector<Event>& events);
 
     platform::ServerConfig server_;
@@ -185,6 +190,18 @@ void Parts::add_gauges() {
     });
 }
 
+// The build cache of an engine of our own has a bound; another's is not Loco's to empty.
+void Parts::keep_house(const std::stop_token& ended) {
+    if (!server_.engine_is_ours) return;
+    std::mutex mutex;
+    std::condition_variable_any wake;
+    std::unique_lock lock(mutex);
+    while (!wake.wait_for(lock, ended, kHouseKeeping, [&] { return ended.stop_requested(); })) {
+        const auto pruned = engine_.prune_build_cache(kBuildCacheBytes, std::chrono::hours(1));
+        if (!pruned) log::failure("the build cache was not pruned", pruned.error());
+    }
+}
+
 reconcile::ReconcilerPorts Parts::reconciler_ports(Subnet range) {
     return {.store = *store_,
             .runtime = runtime_,
@@ -269,6 +286,7 @@ Result<> Parts::run(const StopSignal& stop) {
                                               api::make_ops(services_)));
     loop_.start();
     runtime_.watch();
+    const std::jthread janitor([this](const std::stop_token& ended) { keep_house(ended); });
     LOCO_ASSIGN(auto server, http::Server::start({.address = listen.host,
                                                   .port = listen.port,
                                                   .handler_threads = kHandlerThreads,

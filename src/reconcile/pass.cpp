@@ -86,6 +86,7 @@ void Reconciler::Pass::observe() {
 void Reconciler::Pass::observe_runtime() {
     runtime_fresh_ = true;
     auto containers = ports_.runtime.list(app_);
+    seen_.since = shared_.since;
     seen_.runtime_known = containers.has_value();
     if (containers) {
         seen_.containers = std::move(*containers);

@@ -28,10 +28,11 @@ struct Reconciler::Memo {
 };
 
 struct Reconciler::Shared {
-    explicit Shared(ReconcilerPorts p) : ports(std::move(p)), addresses(ports.network_range) {}
+    explicit Shared(ReconcilerPorts p) : ports(std::move(p)), addresses(ports.network_range), since(ports.clock.now()) {}
 
     ReconcilerPorts ports;
     AddressBook addresses;
+    Time since;  // when this process began
     std::mutex mutex;
     std::map<AppId, std::shared_ptr<Memo>> memos;
     std::set<TeamId> networks;  // were ensured by this process

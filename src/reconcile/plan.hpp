@@ -37,6 +37,7 @@ struct StartError {
 struct Observed {
     bool runtime_known = false;  // false: the runtime did not answer, nothing is concluded from `containers`
     std::vector<ObservedContainer> containers;
+    Time since;  // when this process began: what had ended before it ended with the machine, the engine or `loco down`
     // What the gateway knows and what is in flight; none: not asked, or it did not answer.
     std::optional<std::map<InstanceId, int>> connections;
     std::map<InstanceId, HealthView> health;

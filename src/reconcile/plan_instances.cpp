@@ -142,6 +142,13 @@ void Planner::settle_deaths() {
             enter(instance, InstanceState::stopping);
             continue;
         }
+        if (problem.empty() && ended_before_us(instance)) {
+            // No crash that anybody saw: the machine was off, or Loco was down. Everything comes back at once.
+            instance.restart_at = now_;
+            enter(instance, InstanceState::backoff);
+            tell(instance, "instance.restarted", instance_name(instance) + " had stopped while Loco was down; it is started again");
+            continue;
+        }
         const bool was_stable = instance.state == InstanceState::healthy && now_ - instance.state_since >= kStableAfter;
         instance.restarts = was_stable ? 1 : instance.restarts + 1;
         const auto delay = restart_delay(instance.restarts);
@@ -152,6 +159,11 @@ void Planner::settle_deaths() {
                  "; it is started again in " +
                  std::to_string(std::chrono::duration_cast<std::chrono::seconds>(delay).count()) + "s");
     }
+}
+
+bool Planner::ended_before_us(const Instance& instance) const {
+    const auto* seen = container(instance);
+    return seen != nullptr && seen->finished_at && *seen->finished_at < seen_.since;
 }
 
 void Planner::restart_what_waited() {

@@ -39,6 +39,7 @@ class Planner {
     [[nodiscard]] bool is_wanted(const Instance& instance) const;
     [[nodiscard]] bool stands_in(const Instance& instance, int replicas) const;
     [[nodiscard]] std::optional<Death> death_of(const Instance& instance);
+    [[nodiscard]] bool ended_before_us(const Instance& instance) const;
 
     // --- plan_rollout.cpp
     void advance_deployments();

@@ -539,5 +539,22 @@ TEST(Plan, WhatAReleaseWentLiveWithIsToldToThoseWhoKeepItsDomains) {
     EXPECT_EQ(made.changes.releases.at(0).after.live_at, scene.now);
 }
 
+TEST(Plan, WhatHadEndedBeforeThisProcessBeganIsNoCrashAndComesBackAtOnce) {
+    Scene scene;
+    scene.live(1);
+    auto& one = scene.of("web.0", *scene.rows.app.live_set);
+    scene.exited(one, 137);
+    scene.seen.containers.at(0).finished_at = at(90);
+    scene.seen.since = at(95);
+    const auto made = scene.plan();
+    ASSERT_EQ(made.changes.events.size(), 1U);
+    EXPECT_EQ(made.changes.events[0].kind, "instance.restarted");
+    ASSERT_EQ(made.changes.instances.size(), 1U);
+    EXPECT_EQ(made.changes.instances[0].after.restarts, 0);
+    EXPECT_LE(made.changes.instances[0].after.restart_at.value_or(scene.now), scene.now);
+    scene.seen.since = at(80);
+    EXPECT_EQ(scene.plan().changes.events.at(0).kind, "instance.crashed");
+}
+
 }  // namespace
 }  // namespace loco::reconcile::testing
