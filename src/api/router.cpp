@@ -22,6 +22,7 @@ std::string_view take_segment(std::string_view& path) {
 
 bool matches(std::string_view pattern, std::string_view path, Params& params) {
     params.clear();
+    if (path.ends_with('/')) return false;  // ".../apps/" is no app without a name, and not the list either
     while (!pattern.empty() && !path.empty()) {
         const auto wanted = take_segment(pattern);
         const auto given = take_segment(path);
