@@ -105,6 +105,19 @@ Result<> finish_destroy(WriteTx& tx, const App& app, Time now) {
     return tx.remove_app(app.id);
 }
 
+Result<> check_domains(const ReadTx& tx, const App& app, const std::vector<std::string>& domains,
+                       const std::string& base_domain) {
+    for (const auto& domain : domains) {
+        if (domain != base_domain && !domain.ends_with("." + base_domain)) continue;
+        if (const auto row = tx.host(domain); row && row->app == app.id && row->primary) continue;
+        return fail(ErrorKind::invalid,
+                    "[http] domains names " + domain + ": the hosts under " + base_domain + " are given by Loco",
+                    "remove it; the app has a host under " + base_domain + " already",
+                    "host_under_base_domain");
+    }
+    return {};
+}
+
 Result<> claim_domains(WriteTx& tx, const App& app, const std::vector<std::string>& domains, Time now) {
     for (const auto& domain : domains) {
         if (const auto row = tx.host(domain); row && row->app == app.id) continue;

@@ -18,6 +18,11 @@ namespace loco {
 // removes its row with all that belongs to it.
 [[nodiscard]] Result<> finish_destroy(WriteTx& tx, const App& app, Time now);
 
+// invalid when one of them is the base domain or under it: those hosts are Loco's own and the apps' primary ones, which
+// only create_app gives. The app's own primary host may be named.
+[[nodiscard]] Result<> check_domains(const ReadTx& tx, const App& app, const std::vector<std::string>& domains,
+                                     const std::string& base_domain);
+
 // Gives the app those further host names (`[http] domains`). conflict when another app has one.
 [[nodiscard]] Result<> claim_domains(WriteTx& tx, const App& app, const std::vector<std::string>& domains, Time now);
 // Frees those that `domains` does not name any more. For the reconciler, once the release is live.

@@ -208,6 +208,7 @@ Result<DeployStart> start_deploy(Context& context, const Actor& actor, const App
                         "deploy it to the app of its own name", "name_mismatch");
         }
         LOCO_TRY(check_required_secrets(tx, app, spec));
+        LOCO_TRY(check_domains(tx, app, spec.domains, context.config.base_domain));
         LOCO_TRY(claim_domains(tx, app, spec.domains, context.clock.now()));
         auto deployment = new_deployment(context, actor, app, DeploymentKind::deploy, DeploymentState::building);
         deployment.spec = std::move(spec);

@@ -159,6 +159,25 @@ TEST_F(AppTest, ADestroyedAppsHostStaysWithItsTeamForThirtyDays) {
     EXPECT_TRUE(create_app(context_, actor_, team_.id, "back"));
 }
 
+TEST_F(AppTest, ADomainUnderTheBaseDomainIsRefusedUnlessItIsTheAppsOwnHost) {
+    ASSERT_TRUE(create_app(context_, actor_, team_.id, "blog"));
+    for (const auto* domain : {"localhost", "registry.localhost", "blog.localhost", "free.localhost", "a.shop.localhost"}) {
+        auto wants = spec();
+        wants.domains = {"shop.example", domain};
+        const auto refused = start_deploy(context_, actor_, app().id, wants);
+        ASSERT_FALSE(refused) << domain;
+        EXPECT_EQ(refused.error().kind, ErrorKind::invalid) << domain;
+        EXPECT_EQ(refused.error().code, "host_under_base_domain") << domain;
+    }
+    read([&](const ReadTx& tx) {
+        EXPECT_FALSE(tx.host("registry.localhost"));
+        EXPECT_FALSE(tx.host("shop.example")) << "nothing of what is refused is kept";
+    });
+    auto wants = spec();
+    wants.domains = {"shop.localhost", "notlocalhost", "shop.example"};
+    EXPECT_TRUE(start_deploy(context_, actor_, app().id, wants));
+}
+
 TEST_F(AppTest, ABuildTakesNoLockAndItsResultDoes) {
     const auto one = start();
     const auto two = start();
