@@ -50,9 +50,8 @@ bool colour_allowed(const Parsed& parsed) {
 
 Invocation::Invocation(Parsed parsed, Terminal& terminal, Settings settings)
     : parsed_(std::move(parsed)), terminal_(terminal), settings_(std::move(settings)) {
-    if (parsed_.host) settings_.host = *parsed_.host;
+    if (parsed_.host) settings_ = with_host(std::move(settings_), *parsed_.host);
     if (parsed_.team) settings_.team = *parsed_.team;
-    while (settings_.host.ends_with('/')) settings_.host.pop_back();
 }
 
 client::Api& Invocation::api() {
@@ -113,6 +112,9 @@ Result<std::string> Invocation::app_name() {
         return fail(ErrorKind::invalid, "which app? there is no loco.toml in this folder",
                     "name it with -a APP, or go to the app's folder", "usage");
     }
+    // Only the name: a rollback must work also when something else in the file is wrong.
+    LOCO_ASSIGN(const auto file, spec::open_spec("loco.toml", parsed_.profile.value_or("")));
+    if (auto name = spec::name_in(file.text, parsed_.profile.value_or(""))) return *name;
     LOCO_ASSIGN(const auto read, read_spec("loco.toml"));
     return read.spec.name;
 }
@@ -156,9 +158,20 @@ Result<bool> Invocation::confirm(std::string_view question, std::string_view fla
 
 int report(Terminal& terminal, const Parsed& parsed, const Error& error) {
     const bool colour = terminal.err_is_terminal() && colour_allowed(parsed);
-    std::string text = styled("error:", Style::red, colour) + " " + error.message + "\n";
-    if (!error.hint.empty()) text += styled(" hint:", Style::cyan, colour) + " " + error.hint + "\n";
-    for (const auto& step : error.next_steps) text += "       " + styled(step, Style::bold, colour) + "\n";
+    // Much of it is others' words: a container's, a server's. Line by line, without what could steer a terminal.
+    const auto shown = [](std::string_view words) {
+        std::string safe;
+        while (true) {
+            const auto end = words.find('\n');
+            safe += harmless(words.substr(0, end), false);
+            if (end == std::string_view::npos) return safe;
+            safe += '\n';
+            words.remove_prefix(end + 1);
+        }
+    };
+    std::string text = styled("error:", Style::red, colour) + " " + shown(error.message) + "\n";
+    if (!error.hint.empty()) text += styled(" hint:", Style::cyan, colour) + " " + shown(error.hint) + "\n";
+    for (const auto& step : error.next_steps) text += "       " + styled(shown(step), Style::bold, colour) + "\n";
     terminal.err(text);
     const int exit_status = traits(error.kind).exit_status;
     if (parsed.json && error.code != "already_reported") {

@@ -17,6 +17,12 @@ std::filesystem::path base_directory(const char* variable, const char* below_hom
     return std::filesystem::path(home != nullptr ? home : "/") / below_home;
 }
 
+// Set and not empty.
+std::optional<std::string> environment(const char* name) {
+    const char* value = std::getenv(name);
+    return value != nullptr && value[0] != 0 ? std::optional<std::string>(value) : std::nullopt;
+}
+
 Result<> check_mode(const std::filesystem::path& file) {
     struct stat info{};
     if (::stat(file.c_str(), &info) != 0) return fail_errno(errno, file.string());
@@ -65,14 +71,18 @@ Result<> save_settings(const std::filesystem::path& file, const Settings& settin
     return os::write_file_atomically(file, text.str(), 0600);
 }
 
+Settings with_host(Settings settings, std::string host) {
+    while (host.ends_with('/')) host.pop_back();
+    if (host == settings.host) return settings;
+    settings.host = std::move(host);
+    if (!environment("LOCO_TOKEN")) settings.token = Secret<>();
+    return settings;
+}
+
 Settings with_environment(Settings settings) {
-    const auto set = [](const char* name) -> std::optional<std::string> {
-        const char* value = std::getenv(name);
-        return value != nullptr && value[0] != 0 ? std::optional<std::string>(value) : std::nullopt;
-    };
-    if (auto host = set("LOCO_HOST")) settings.host = std::move(*host);
-    if (auto team = set("LOCO_TEAM")) settings.team = std::move(*team);
-    if (auto token = set("LOCO_TOKEN")) settings.token = Secret<>(std::move(*token));
+    if (auto host = environment("LOCO_HOST")) settings = with_host(std::move(settings), std::move(*host));
+    if (auto team = environment("LOCO_TEAM")) settings.team = std::move(*team);
+    if (auto token = environment("LOCO_TOKEN")) settings.token = Secret<>(std::move(*token));
     return settings;
 }
 

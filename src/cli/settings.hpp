@@ -27,5 +27,7 @@ struct Settings {
 [[nodiscard]] Result<> save_settings(const std::filesystem::path& file, const Settings& settings);
 // The environment's values over those of the file.
 [[nodiscard]] Settings with_environment(Settings settings);
+// With another host. A token that was stored for one host is not sent to another; LOCO_TOKEN is meant for any.
+[[nodiscard]] Settings with_host(Settings settings, std::string host);
 
 }  // namespace loco::cli

@@ -108,15 +108,21 @@ std::size_t columns(std::string_view text) {
     return count;
 }
 
-std::string cut(const std::string& text, std::size_t max) {
-    if (columns(text) <= max || text.contains('\x1b')) return text;
+// The text on lines of at most `max` columns, broken at spaces where there are some; styled text stays as it is.
+std::string wrapped(std::string_view text, std::size_t max, std::size_t indent) {
+    if (columns(text) <= max || text.contains('\x1b')) return std::string(text);
     std::string result;
-    std::size_t count = 0;
-    for (const char c : text) {
-        if ((static_cast<unsigned char>(c) & 0xC0) != 0x80 && ++count >= max) break;
-        result += c;
+    while (columns(text) > max) {
+        std::size_t end = 0;
+        for (std::size_t count = 0; end < text.size(); ++end) {
+            if ((static_cast<unsigned char>(text[end]) & 0xC0) != 0x80 && ++count > max) break;
+        }
+        const auto space = text.rfind(' ', end);
+        const bool at_space = space != std::string_view::npos && space > 0;
+        result += std::string(text.substr(0, at_space ? space : end)) + "\n" + std::string(indent, ' ');
+        text.remove_prefix(at_space ? space + 1 : end);
     }
-    return result + "…";
+    return result + std::string(text);
 }
 
 }  // namespace
@@ -167,8 +173,8 @@ std::string table(const std::vector<std::vector<std::string>>& rows, int width) 
         for (std::size_t i = 0; i < row.size(); ++i) {
             const bool last = i + 1 == row.size();
             if (last) {
-                const auto room = width > 0 ? std::max<std::size_t>(10, static_cast<std::size_t>(width) - std::min(used, static_cast<std::size_t>(width))) : 0;
-                text += room > 0 ? cut(row[i], room) : row[i];
+                const auto columns_left = static_cast<std::size_t>(width) - std::min(used, static_cast<std::size_t>(width));
+                text += width > 0 ? wrapped(row[i], std::max<std::size_t>(20, columns_left), used) : row[i];
             } else {
                 text += row[i] + std::string(widths[i] - columns(row[i]) + 2, ' ');
                 used += widths[i] + 2;

@@ -39,7 +39,7 @@ class Terminal {
 // characters other than tab go, colours (SGR) stay where `colour`.
 [[nodiscard]] std::string harmless(std::string_view text, bool colour);
 
-// Columns with two spaces between them, as wide as they must be; the last is cut at `width` (0: never).
+// Columns with two spaces between them, as wide as they must be; the last goes on below where `width` ends (0: never).
 [[nodiscard]] std::string table(const std::vector<std::vector<std::string>>& rows, int width);
 
 // The process's own stdin, stdout and stderr.

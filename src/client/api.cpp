@@ -122,7 +122,13 @@ Result<json::value> Api::post(const std::string& path, const json::value& body, 
     if (!options.idempotency_key.empty()) message.headers.set("Idempotency-Key", options.idempotency_key);
     message.timeout = options.timeout;
     message.body = json::serialize(body);
-    return exchange(message);
+    const auto give_up_at = std::chrono::steady_clock::now() + options.patience;
+    while (true) {
+        auto answer = exchange(message);
+        const bool passing = !answer && answer.error().kind == ErrorKind::unavailable;
+        if (!passing || std::chrono::steady_clock::now() >= give_up_at) return answer;
+        pause(kReconnectAfter, [] { return false; });
+    }
 }
 
 Result<json::value> Api::patch(const std::string& path, const json::value& body) {

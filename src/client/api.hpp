@@ -21,6 +21,8 @@ struct Endpoint {
 struct PostOptions {
     std::string idempotency_key = {};
     std::chrono::milliseconds timeout{30'000};
+    // While the server can't be reached it is tried again, for so long. Only for what may be done twice.
+    std::chrono::milliseconds patience{0};
 };
 
 class Api {

@@ -29,6 +29,12 @@ class Layout {
     [[nodiscard]] std::filesystem::path ready_file() const { return data_ / "run/ready.json"; }
     [[nodiscard]] Directories directories() const { return {.run = data_ / "run", .log = data_ / "log"}; }
 
+    // All that Loco makes in the folder.
+    [[nodiscard]] std::vector<std::filesystem::path> everything() const {
+        return {database(), app_logs(), keys(),      gateway(), registry(),     engine(),
+                directories().log, directories().run, bootstrap(), server_config()};
+    }
+
     // All of them, 0700 but for what other users' processes must reach.
     [[nodiscard]] Result<> make_folders() const;
 

@@ -126,6 +126,7 @@ Result<bool> Supervisor::ensure(const Service& service) {
     }
     entry.process = *process;
     entry.pidfd = open_pidfd(process->pid);
+    entry.adopted = adopted;
     entries_.push_back(std::move(entry));  // also when it is not ready: stop_all() must stop it
     LOCO_TRY(wait_ready(service, *process));
     return !adopted;
@@ -145,7 +146,7 @@ void Supervisor::note_death(Entry& entry) {
                  {{"service", entry.service.name}, {"in_seconds", backoff.count()}, {"deaths", entry.deaths}});
 }
 
-void Supervisor::restart(Entry& entry) {
+void Supervisor::start_again(Entry& entry) {
     entry.restart_at.reset();
     entry.started_at = steady_clock::now();
     auto process = start(entry.service);
@@ -175,16 +176,37 @@ void Supervisor::watch(const std::function<bool()>& stop) {
         for (auto& entry : entries_) {
             if (stop()) return;
             if (entry.pidfd < 0 && !entry.restart_at) note_death(entry);
-            if (entry.restart_at && *entry.restart_at <= steady_clock::now()) restart(entry);
+            if (entry.restart_at && *entry.restart_at <= steady_clock::now()) start_again(entry);
         }
     }
 }
 
+void Supervisor::end(Entry& entry) {
+    const auto& service = entry.service;
+    if (const auto stopped = platform::stop(directories_, service.name, service.stop_signal, service.stop_within); !stopped) {
+        log::failure("stop " + service.name, stopped.error());
+    }
+    if (entry.pidfd >= 0) ::close(entry.pidfd);
+    entry.pidfd = -1;
+}
+
+Result<> Supervisor::restart(const std::string& name) {
+    const auto entry = std::ranges::find(entries_, name, [](const Entry& e) { return e.service.name; });
+    LOCO_CHECK(entry != entries_.end());
+    end(*entry);
+    LOCO_ASSIGN(entry->process, start(entry->service));
+    entry->pidfd = open_pidfd(entry->process.pid);
+    return wait_ready(entry->service, entry->process);
+}
+
 void Supervisor::stop_all() {
+    for (auto entry = entries_.rbegin(); entry != entries_.rend(); ++entry) end(*entry);
+    entries_.clear();
+}
+
+void Supervisor::stop_started() {
     for (auto entry = entries_.rbegin(); entry != entries_.rend(); ++entry) {
-        const auto stopped = platform::stop(directories_, entry->service.name, entry->service.stop_signal, entry->service.stop_within);
-        if (!stopped) log::failure("stop " + entry->service.name, stopped.error());
-        if (entry->pidfd >= 0) ::close(entry->pidfd);
+        if (!entry->adopted) end(*entry);
     }
     entries_.clear();
 }

@@ -48,14 +48,19 @@ class Supervisor {
     // Watches all services that were ensured, and starts those that die again: at once, then after 1, 2, 4 … 30 s while it
     // keeps dying. Returns when `stop` (asked every 200 ms) says so. Stops nothing.
     void watch(const std::function<bool()>& stop);
+    // Stops one that was ensured and starts it again, ready.
+    [[nodiscard]] Result<> restart(const std::string& name);
     // In the opposite order of ensure().
     void stop_all();
+    // Only those that ensure() had to start: what ran before goes on.
+    void stop_started();
 
   private:
     struct Entry {
         Service service;
         os::ProcessIdentity process;
         int pidfd = -1;
+        bool adopted = false;
         int deaths = 0;
         std::chrono::steady_clock::time_point started_at;
         std::optional<std::chrono::steady_clock::time_point> restart_at;
@@ -64,7 +69,8 @@ class Supervisor {
     [[nodiscard]] Result<os::ProcessIdentity> start(const Service& service);
     [[nodiscard]] Result<> wait_ready(const Service& service, const os::ProcessIdentity& process);
     void note_death(Entry& entry);
-    void restart(Entry& entry);
+    void start_again(Entry& entry);
+    void end(Entry& entry);
 
     Directories directories_;
     std::vector<Entry> entries_;

@@ -111,27 +111,29 @@ Service api_service(const ServerConfig& config, const std::string& program) {
             .stop_within = std::chrono::seconds(20)};
 }
 
-// Makes an owner's token where the client has none that works. The server learns its hash at its start, so a running one
-// is stopped first: it is back in a moment, and no request of an app notices.
-Result<Access> make_access(const UpOptions& options, const UpHooks& hooks, const ServerConfig& config) {
-    Access access{.url = "http://" + config.listen, .token = {}, .engine_socket = config.engine_socket};
-    const Layout layout(config.data_dir);
-    const auto known = hooks.known_token(access.url);
-    const auto bootstrap = read_bootstrap(layout.bootstrap());
-    if (!known.reveal().empty() && bootstrap && *bootstrap &&
-        crypto::sha256_hex(known.reveal()) == (*bootstrap)->token_sha256) {
-        return access;
-    }
-    if (!known.reveal().empty() && running(layout.directories(), "loco-api")) {
-        http::Client client;
-        http::ClientRequest me{.url = access.url + "/api/v1/me"};
-        me.headers.set("Authorization", "Bearer " + known.reveal());
-        if (const auto response = client.send(me); response && response->ok()) return access;
-    }
-    LOCO_TRY(stop(layout.directories(), "loco-api", SIGTERM, std::chrono::seconds(20)));
+enum class Standing : unsigned char { good, refused, unknown };
+
+// What the API says of that token; unknown when it does not answer.
+Standing standing_of(const Secret<>& token, const std::string& url) {
+    if (token.reveal().empty()) return Standing::refused;
+    http::Client client;
+    http::ClientRequest me{.url = url + "/api/v1/me"};
+    me.headers.set("Authorization", "Bearer " + token.reveal());
+    const auto response = client.send(me);
+    if (!response || (response->status != 200 && response->status != 401)) return Standing::unknown;
+    return response->ok() ? Standing::good : Standing::refused;
+}
+
+Access plain_access(const ServerConfig& config) {
+    return {.url = "http://" + config.listen, .engine_socket = config.engine_socket};
+}
+
+// A new owner's token. The server learns its hash at its next start.
+Result<Access> new_access(const UpOptions& options, const ServerConfig& config) {
     SystemRandom random;
+    auto access = plain_access(config);
     access.token = crypto::make_token(random);
-    LOCO_TRY(write_bootstrap(layout.bootstrap(),
+    LOCO_TRY(write_bootstrap(Layout(config.data_dir).bootstrap(),
                              {.login = options.login, .token_sha256 = crypto::sha256_hex(access.token.reveal()), .team = access.team}));
     return access;
 }
@@ -168,10 +170,60 @@ Result<> start_all(const UpOptions& options, const UpHooks& hooks, const Layout&
     LOCO_TRY(ensure(registry_service(config, registry_program), "image registry on " + config.registry_listen));
     LOCO_TRY(gateway::haproxy::prepare(gateway_options(config)));
     LOCO_TRY(ensure(gateway_service(config, gateway_program), "gateway on " + config.gateway_listen));
-    LOCO_ASSIGN(const auto access, make_access(options, hooks, config));
+    auto access = plain_access(config);
+    const bool first_time = !std::filesystem::exists(layout.bootstrap());
+    if (first_time) {
+        LOCO_ASSIGN(access, new_access(options, config));
+    }
     LOCO_TRY(ensure(api_service(config, options.server_program), "API on " + config.listen));
+    if (!first_time && standing_of(hooks.known_token(access.url), access.url) == Standing::refused) {
+        LOCO_ASSIGN(access, new_access(options, config));
+        LOCO_TRY(supervisor.restart("loco-api"));
+    }
     LOCO_TRY(hooks.keep(access));
     return mark_ready(layout, config);
+}
+
+// Parts that outlived a supervisor run as they were configured then: with another configuration they must start anew.
+Result<> stop_outdated(const Layout& layout, const ServerConfig& config) {
+    if (!std::filesystem::exists(layout.server_config())) return {};
+    const auto before = read_server_config(layout.server_config());
+    if (before && *before == config) return {};
+    for (const auto* name : {"loco-api", "haproxy", "registry"}) {
+        LOCO_TRY(stop(layout.directories(), name, SIGTERM, std::chrono::seconds(20)));
+    }
+    return {};
+}
+
+// Whether the file of the program that it runs was replaced since.
+bool is_replaced(const os::ProcessIdentity& process) {
+    std::error_code error;
+    const auto program = std::filesystem::read_symlink("/proc/" + std::to_string(process.pid) + "/exe", error);
+    return !error && program.string().ends_with(" (deleted)");
+}
+
+// Until loco-api runs as another process than `before`, and is ready.
+Result<> wait_for_another(const Layout& layout, const ServerConfig& config, const std::optional<os::ProcessIdentity>& before) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    const auto url = "http://" + config.ops_listen + "/readyz";
+    while (std::chrono::steady_clock::now() < end) {
+        const auto now = running(layout.directories(), "loco-api");
+        if (now && (!before || now->pid != before->pid) && answers(url, 299)) return {};
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return fail(ErrorKind::unavailable, "the API was not ready again within a minute",
+                "read " + (layout.directories().log / "loco-api.log").string(), "up_failed");
+}
+
+// Only what `up` has made: a folder may hold other things.
+Result<> remove_data(const Layout& layout) {
+    std::error_code error;
+    for (const auto& entry : layout.everything()) {
+        std::filesystem::remove_all(entry, error);
+        if (error) return fail(ErrorKind::internal, "can't remove " + entry.string() + ": " + error.message(), "remove it by hand");
+    }
+    if (std::filesystem::is_empty(layout.data(), error)) std::filesystem::remove(layout.data(), error);
+    return {};
 }
 
 // App containers that still run, asked to end all at once.
@@ -211,9 +263,10 @@ Result<> up(const UpOptions& options, const UpHooks& hooks) {
     std::filesystem::remove(layout.ready_file(), ignored);
     raise_file_limit();
     LOCO_ASSIGN(auto config, make_config(options, layout));
+    LOCO_TRY(stop_outdated(layout, config));
     Supervisor supervisor(layout.directories());
     if (const auto started = start_all(options, hooks, layout, config, supervisor); !started) {
-        supervisor.stop_all();
+        supervisor.stop_started();  // what served before this attempt serves on
         return started;
     }
     supervisor.watch(hooks.stop);
@@ -228,12 +281,9 @@ Result<> up(const UpOptions& options, const UpHooks& hooks) {
 Result<> down(const std::filesystem::path& data_dir, bool purge, const std::function<void(const std::string&)>& step) {
     const Layout layout(data_dir);
     if (!std::filesystem::exists(layout.server_config())) {
-        if (purge && std::filesystem::exists(layout.directories().run)) {
-            std::error_code error;
-            std::filesystem::remove_all(data_dir, error);
-        }
         step("nothing is up for " + data_dir.string());
-        return {};
+        // An `up` that failed before it had a configuration leaves its lock.
+        return purge && std::filesystem::exists(layout.up_lock()) ? remove_data(layout) : Result<>{};
     }
     LOCO_ASSIGN(auto config, read_server_config(layout.server_config()));
     if (const auto supervisor = running(layout.directories(), "supervisor")) {
@@ -253,13 +303,44 @@ Result<> down(const std::filesystem::path& data_dir, bool purge, const std::func
     }
     step("stopped the gateway, the registry and the API");
     if (!purge) return {};
-    std::error_code error;
-    std::filesystem::remove_all(data_dir, error);
-    if (error) {
-        return fail(ErrorKind::internal, "can't remove " + data_dir.string() + ": " + error.message(), "remove it by hand");
-    }
+    LOCO_TRY(remove_data(layout));
     step("removed " + data_dir.string());
     return {};
+}
+
+Result<Access> sign_in(const UpOptions& options, const UpHooks& hooks) {
+    const Layout layout(options.data_dir);
+    LOCO_ASSIGN(const auto config, read_server_config(layout.server_config()));
+    auto access = plain_access(config);
+    const auto standing = standing_of(hooks.known_token(access.url), access.url);
+    const auto server = running(layout.directories(), "loco-api");
+    const bool outdated = server && is_replaced(*server);
+    if (standing == Standing::refused) {
+        LOCO_ASSIGN(access, new_access(options, config));
+    }
+    if (standing == Standing::refused || outdated) {
+        if (server) ::kill(server->pid, SIGTERM);  // its supervisor starts it again
+        LOCO_TRY(wait_for_another(layout, config, server));
+        hooks.step(outdated ? "API started again, with the program that is there now" : "API started again, to learn of your token");
+    }
+    LOCO_TRY(hooks.keep(access));
+    return access;
+}
+
+Result<> check_same_options(const UpOptions& options) {
+    const Layout layout(options.data_dir);
+    LOCO_ASSIGN(const auto now, read_server_config(layout.server_config()));
+    auto wanted = make_config(options, layout);
+    if (!wanted) return fail(wanted.error());
+    if (!options.engine.empty()) {
+        LOCO_ASSIGN(wanted->engine_socket, engine::find_socket(options.engine));
+    }
+    if (*wanted == now) return {};
+    return fail(Error{.kind = ErrorKind::conflict,
+                      .message = "Loco is up already for " + options.data_dir.string() + ", with other options",
+                      .hint = "stop it first: your apps come back with `loco up`",
+                      .code = "up_with_other_options",
+                      .next_steps = {"loco down --data " + options.data_dir.string()}});
 }
 
 }  // namespace loco::platform

@@ -42,6 +42,13 @@ struct UpHooks {
 // it is ours). conflict (code already_up) when another `loco up` does this for the folder already.
 [[nodiscard]] Result<> up(const UpOptions& options, const UpHooks& hooks);
 
+// For a user of a platform that is up: sees to it that they have a token that works (hooks.keep), and that the API runs the
+// program that is there now. Apps and gateway notice nothing.
+[[nodiscard]] Result<Access> sign_in(const UpOptions& options, const UpHooks& hooks);
+
+// conflict (code up_with_other_options) when the platform that is up was given other options.
+[[nodiscard]] Result<> check_same_options(const UpOptions& options);
+
 // Stops the supervisor and all parts; app containers stop too. Nothing to do where nothing runs. With purge everything of this
 // Loco goes: containers, networks, firewall rules, images, and the data folder.
 [[nodiscard]] Result<> down(const std::filesystem::path& data_dir, bool purge, const std::function<void(const std::string&)>& step);

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <system_error>
 
+#include "domain/names.hpp"
 #include "os/file.hpp"
+#include "spec/toml.hpp"
 
 namespace loco::spec {
 
@@ -46,6 +48,15 @@ PathState look_inside(const fs::path& folder, std::string_view relative) {
     if (fs::is_regular_file(status)) return PathState::file;
     if (fs::is_directory(status)) return PathState::folder;
     return PathState::other;
+}
+
+std::optional<std::string> name_in(std::string_view text, std::string_view profile) {
+    const auto table = parse_toml(text);
+    if (!table) return std::nullopt;
+    const auto path = profile.empty() ? std::string("name") : "profile." + std::string(profile) + ".name";
+    const auto* name = find_path(*table, path);
+    if (name == nullptr || name->value.kind != Node::Kind::string || app_name_problem(name->value.text)) return std::nullopt;
+    return name->value.text;
 }
 
 }  // namespace loco::spec

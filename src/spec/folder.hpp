@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,10 @@ struct SpecFile {
 // none, with the hint to write one.
 [[nodiscard]] Result<SpecFile> open_spec(const std::filesystem::path& path,
                                          std::string profile = {});
+
+// The app's name as a loco.toml gives it, under that profile ("": none), whatever else is wrong with it; nothing when it gives
+// none that can be.
+[[nodiscard]] std::optional<std::string> name_in(std::string_view text, std::string_view profile);
 
 // Where `relative` leads from `folder`, symbolic links followed.
 [[nodiscard]] PathState look_inside(const std::filesystem::path& folder, std::string_view relative);

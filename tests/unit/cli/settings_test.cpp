@@ -39,6 +39,16 @@ TEST_F(SettingsTest, AFileThatOthersCanReadIsRefusedWithTheCommandThatMendsIt) {
     EXPECT_NE(loaded.error().hint.find("chmod 600"), std::string::npos);
 }
 
+TEST_F(SettingsTest, AStoredTokenIsNotSentToAnotherHost) {
+    ::unsetenv("LOCO_TOKEN");
+    const Settings stored{.host = "http://here", .token = Secret<>("t"), .team = "mine"};
+    EXPECT_EQ(with_host(stored, "http://elsewhere").token.reveal(), "");
+    EXPECT_EQ(with_host(stored, "http://here/").token.reveal(), "t");
+    ::setenv("LOCO_HOST", "http://elsewhere", 1);
+    EXPECT_EQ(with_environment(stored).token.reveal(), "");
+    ::unsetenv("LOCO_HOST");
+}
+
 TEST_F(SettingsTest, TheEnvironmentGoesBeforeTheFile) {
     ::setenv("LOCO_HOST", "http://elsewhere", 1);
     ::setenv("LOCO_TOKEN", "t", 1);

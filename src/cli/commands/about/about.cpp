@@ -7,6 +7,7 @@
 #include "cli/invocation.hpp"
 #include "cli/json_view.hpp"
 #include "cli/reference.hpp"
+#include "domain/names.hpp"
 #include "spec/reference.hpp"
 
 namespace loco::cli {
@@ -65,7 +66,11 @@ std::vector<std::string> candidates(Invocation& invocation, const std::vector<st
     const auto previous = words.size() > 1 ? words[words.size() - 2] : std::string();
     if (previous == "-a" || previous == "--app" || (command != nullptr && command->name == "destroy")) {
         if (const auto apps = invocation.api().list(invocation.team_path() + "/apps")) {
-            for (const auto& app : *apps) found.push_back(text_at(app, "name"));
+            for (const auto& app : *apps) {
+                // What a server says goes into a shell: only what an app's name can be.
+                auto name = text_at(app, "name");
+                if (!app_name_problem(name)) found.push_back(std::move(name));
+            }
         }
         return found;
     }

@@ -20,6 +20,9 @@ namespace {
 
 namespace json = boost::json;
 
+// A server that restarts is back in a second or two: no reason to lose a build.
+constexpr auto kPatience = std::chrono::seconds(20);
+
 struct Job {
     Invocation& invocation;
     ReadSpec read;
@@ -133,7 +136,7 @@ Result<std::string> push_image(Job& job, BuildView& view, engine::Engine& engine
     http::Client client;
     std::uint64_t moved = 0;
     const auto push_once = [&]() -> Result<build::PushOutcome> {
-        LOCO_ASSIGN(const auto token, job.api().post(job.path + "/push-token", json::object()));
+        LOCO_ASSIGN(const auto token, job.api().post(job.path + "/push-token", json::object(), {.patience = kPatience}));
         LogUploader heartbeat({.url = job.invocation.settings().host, .token = job.invocation.settings().token}, job.path);
         const build::PushHooks hooks{.on_progress =
                                          [&](const engine::TransferProgress& progress) {
@@ -150,9 +153,13 @@ Result<std::string> push_image(Job& job, BuildView& view, engine::Engine& engine
                            hooks);
     };
     auto pushed = push_once();
-    // A push that outlasted its token: what has travelled is there, a new token takes it on.
-    if (!pushed && pushed.error().code == "push_forbidden") {
-        if (auto again = push_once(); again || again.error().code != "token_given") pushed = std::move(again);
+    std::uint64_t before = 0;
+    // A push that outlasted its token: what has travelled is there, a new token takes it on, as long as it gets on.
+    while (!pushed && pushed.error().code == "push_forbidden" && moved > before) {
+        before = std::exchange(moved, 0);
+        auto again = push_once();
+        if (!again && again.error().code == "token_given") break;
+        pushed = std::move(again);
     }
     if (!pushed) {
         if (interrupted()) {
@@ -172,11 +179,11 @@ Result<std::string> push_image(Job& job, BuildView& view, engine::Engine& engine
 Result<json::value> report_image(Job& job, BuildView& view, engine::Engine& engine, const std::string& image_id) {
     const auto& live = at(job.deployment, "live");
     if (live.is_object() && text_at(live, "image_id") == image_id) {
-        auto answer = job.api().post(job.path + "/result", json::object{{"image_id", image_id}});
+        auto answer = job.api().post(job.path + "/result", json::object{{"image_id", image_id}}, {.patience = kPatience});
         if (answer || answer.error().code != "unknown_image") return answer;
     }
     LOCO_ASSIGN(const auto digest, push_image(job, view, engine, image_id));
-    return job.api().post(job.path + "/result", json::object{{"digest", digest}, {"image_id", image_id}});
+    return job.api().post(job.path + "/result", json::object{{"digest", digest}, {"image_id", image_id}}, {.patience = kPatience});
 }
 
 Result<> conclude(Job& job, const json::value& answer) {

@@ -30,7 +30,8 @@ std::string ago(const std::string& rfc3339) {
 std::string usage_of(const json::value& metrics, const std::string& instance, std::int64_t limit) {
     for (const auto& row : array_at(metrics, "instances")) {
         if (text_at(row, "instance") != instance) continue;
-        return fmt::format("{}m cpu, {} of {} MiB", int_at(row, "cpu_millis"), int_at(row, "memory_bytes") >> 20, limit >> 20);
+        return fmt::format("{}m cpu, {:.1f} of {} MiB", int_at(row, "cpu_millis"),
+                           static_cast<double>(int_at(row, "memory_bytes")) / (1 << 20), limit >> 20);
     }
     return {};
 }

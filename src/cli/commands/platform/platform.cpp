@@ -90,6 +90,27 @@ Result<> supervise(Invocation& invocation) {
     return {};
 }
 
+Result<> show_up(Invocation& invocation, const std::string& url, bool already) {
+    if (invocation.json()) {
+        invocation.print_json(json::object{{"url", url}, {"already_up", already}});
+    } else {
+        invocation.note(already ? "Loco is up already" : "Loco is up");
+        invocation.print(url + "\n");
+    }
+    return {};
+}
+
+// It runs already: what may be missing is this user's token, or a newer server.
+Result<> join(Invocation& invocation) {
+    const auto options = up_options(invocation);
+    LOCO_TRY(platform::check_same_options(options));
+    LOCO_ASSIGN(const auto access, platform::sign_in(options, {.step = [&](const std::string& text) { invocation.note("✓ " + text); },
+                                                                .known_token = known_token,
+                                                                .keep = keep_access,
+                                                                .stop = interrupted}));
+    return show_up(invocation, access.url, /*already=*/true);
+}
+
 std::vector<std::string> without_detach(Invocation& invocation) {
     std::vector<std::string> argv{own_program().string(), "up", "--supervise"};
     for (const auto* name : {"--listen", "--ops-listen", "--gateway-listen", "--registry-listen", "--base-domain", "--subnets", "--docker-host", "--data"}) {
@@ -114,26 +135,11 @@ std::size_t tell_since(Invocation& invocation, const std::filesystem::path& file
     return end + 1;
 }
 
-Result<> show_up(Invocation& invocation, bool already) {
-    LOCO_ASSIGN(const auto settings, load_settings(config_file()));
-    if (invocation.json()) {
-        invocation.print_json(json::object{{"url", settings.host}, {"already_up", already}});
-    } else {
-        invocation.note(already ? "Loco is up already" : "Loco is up");
-        invocation.print(settings.host + "\n");
-    }
-    return {};
-}
-
 Result<> detach(Invocation& invocation) {
     const platform::Layout layout(data_dir(invocation));
     LOCO_TRY(layout.make_folders());
     if (platform::running(layout.directories(), "supervisor") && std::filesystem::exists(layout.ready_file())) {
-        // It runs; what may be missing is this user's token.
-        LOCO_ASSIGN(const auto me, Result<bool>(invocation.api().get("/me").has_value()));
-        if (me) return show_up(invocation, /*already=*/true);
-        invocation.note("Loco is up, but not with your token: starting it anew");
-        LOCO_TRY(platform::stop(layout.directories(), "supervisor", 15, std::chrono::seconds(90)));
+        return join(invocation);
     }
     const auto log = layout.directories().log / "supervisor.log";
     std::error_code error;
@@ -155,14 +161,15 @@ Result<> detach(Invocation& invocation) {
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
     tell_since(invocation, log, read);
-    return show_up(invocation, /*already=*/false);
+    LOCO_ASSIGN(const auto settings, load_settings(config_file()));
+    return show_up(invocation, settings.host, /*already=*/false);
 }
 
 Result<> run_up(Invocation& invocation) {
     if (invocation.has("--detach")) return detach(invocation);
     if (!invocation.has("--supervise")) {
         const auto result = supervise(invocation);
-        if (!result && result.error().code == "already_up") return show_up(invocation, /*already=*/true);
+        if (!result && result.error().code == "already_up") return join(invocation);
         return result;
     }
     log::init({.level = log::Level::info, .json = true});
