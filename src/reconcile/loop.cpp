@@ -82,7 +82,9 @@ struct Loop::State : std::enable_shared_from_this<Loop::State> {
                 if (timers.empty() || syncing) {
                     changed.wait(lock);
                 } else {
-                    changed.wait_until(lock, timers.begin()->first);
+                    // A copy: wait_until looks at it again, and by then another thread may have taken the timer.
+                    const auto due = timers.begin()->first;
+                    changed.wait_until(lock, due);
                 }
                 continue;
             }
