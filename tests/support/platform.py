@@ -59,6 +59,7 @@ class Platform:
                              "DOCKER_HOST": engine.host}
         (self.folder / "home").mkdir()
         self.binaries = BINARIES
+        self.engine_options = ["--docker-host", engine.host]
 
     # The command line.
 
@@ -92,7 +93,7 @@ class Platform:
 
     def up_options(self) -> list:
         return ["--data", self.data, "--listen", f"127.0.0.1:{self.api}", "--ops-listen", f"127.0.0.1:{self.ops}", "--gateway-listen", f"0.0.0.0:{self.gateway}",
-                "--registry-listen", f"127.0.0.1:{self.registry}", "--base-domain", "localhost", "--docker-host", self.engine.host]
+                "--registry-listen", f"127.0.0.1:{self.registry}", "--base-domain", "localhost", *self.engine_options]
 
     def down(self, *more: str, expect: int | None = 0) -> Done:
         return self.run("down", "--data", self.data, *more, expect=expect, timeout=90)
