@@ -93,8 +93,9 @@ Result<std::optional<std::int64_t>> Invocation::number(std::string_view name, st
     return value;
 }
 
-Result<ReadSpec> Invocation::read_spec(const std::string& path) {
+Result<ReadSpec> Invocation::read_spec(const std::string& path, bool builds) {
     LOCO_ASSIGN(auto file, spec::open_spec(path, parsed_.profile.value_or("")));
+    if (!builds) file.options.exists_inside = nullptr;
     auto read = spec::read_spec(file.text, file.options);
     if (read) return ReadSpec{.spec = std::move(*read), .folder = std::move(file.folder)};
     if (!parsed_.json) {
@@ -115,7 +116,7 @@ Result<std::string> Invocation::app_name() {
     // Only the name: a rollback must work also when something else in the file is wrong.
     LOCO_ASSIGN(const auto file, spec::open_spec("loco.toml", parsed_.profile.value_or("")));
     if (auto name = spec::name_in(file.text, parsed_.profile.value_or(""))) return *name;
-    LOCO_ASSIGN(const auto read, read_spec("loco.toml"));
+    LOCO_ASSIGN(const auto read, read_spec("loco.toml", /*builds=*/false));
     return read.spec.name;
 }
 

@@ -38,8 +38,8 @@ class Invocation {
     [[nodiscard]] Result<std::optional<std::int64_t>> number(std::string_view option, std::int64_t min, std::int64_t max) const;
 
     // A loco.toml (a file, or a folder with one) under --profile. What is wrong with it is told on stderr, each mistake with
-    // its line; the error then only counts them.
-    [[nodiscard]] Result<ReadSpec> read_spec(const std::string& path);
+    // its line; the error then only counts them. Where nothing will be built, the files to build from may be missing.
+    [[nodiscard]] Result<ReadSpec> read_spec(const std::string& path, bool builds = true);
 
     // -a/--app, else the name in ./loco.toml (under --profile). invalid when there is neither.
     [[nodiscard]] Result<std::string> app_name();

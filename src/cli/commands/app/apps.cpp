@@ -1,5 +1,7 @@
 // apps, create, destroy, open, releases, events: an app as a thing.
 #include <boost/json.hpp>
+#include <chrono>
+#include <thread>
 
 #include "base/clock.hpp"
 #include "cli/commands/all.hpp"
@@ -11,6 +13,9 @@ namespace loco::cli {
 namespace {
 
 namespace json = boost::json;
+
+constexpr auto kRemovedWithin = std::chrono::minutes(2);
+constexpr auto kRemovalPoll = std::chrono::milliseconds(100);
 
 std::string or_dash(std::string text) { return text.empty() ? "-" : text; }
 
@@ -61,6 +66,19 @@ Result<> run_create(Invocation& invocation) {
     return {};
 }
 
+// Its instances have their time to end, which loco.toml may set long.
+Result<> await_removal(Invocation& invocation, const std::string& path) {
+    const auto end = std::chrono::steady_clock::now() + kRemovedWithin;
+    while (std::chrono::steady_clock::now() < end) {
+        const auto app = invocation.api().get(path);
+        if (!app) return app.error().kind == ErrorKind::not_found ? Result<>() : fail(app.error());
+        if (interrupted()) return fail(ErrorKind::interrupted, "interrupted; the removal goes on");
+        std::this_thread::sleep_for(kRemovalPoll);
+    }
+    invocation.warn("it is still being removed; see `loco apps`");
+    return {};
+}
+
 Result<> run_destroy(Invocation& invocation) {
     const auto argument = invocation.argument("APP");
     LOCO_ASSIGN(const auto name, argument ? Result<std::string>(*argument) : invocation.app_name());
@@ -71,10 +89,11 @@ Result<> run_destroy(Invocation& invocation) {
         if (!sure) return fail(ErrorKind::interrupted, "nothing was removed");
     }
     LOCO_ASSIGN(const auto app, invocation.api().remove(path));
+    if (!invocation.has("--detach")) LOCO_TRY(await_removal(invocation, path));
     if (invocation.json()) {
         invocation.print_json(app);
     } else {
-        invocation.note("removing " + name);
+        invocation.note((invocation.has("--detach") ? "removing " : "removed ") + name);
     }
     return {};
 }
@@ -164,7 +183,8 @@ Command destroy_command() {
             .summary = "Remove an app and all that belongs to it",
             .help = "Stops its instances and removes its routes, releases, variables and logs. Its host name stays with the team "
                     "for 30 days.\n\n    loco destroy shop --yes",
-            .options = {{.name = "--yes", .letter = 'y', .help = "do not ask"}},
+            .options = {{.name = "--yes", .letter = 'y', .help = "do not ask"},
+                        {.name = "--detach", .help = "do not wait until it is gone"}},
             .arguments = {{.name = "APP", .help = "its name; without it the one in ./loco.toml"}},
             .about_an_app = true,
             .run = run_destroy};

@@ -250,8 +250,9 @@ Result<> run_deploy(Invocation& invocation) {
         return fail(ErrorKind::invalid, "the builder " + *builder + " is not supported by this version", "leave --builder out", "usage");
     }
     const auto where = invocation.option("--config").value_or(invocation.argument("DIR").value_or("."));
-    LOCO_ASSIGN(auto read, invocation.read_spec(where));
-    if (const auto image = invocation.option("--image")) read.spec.build.image = *image;
+    const auto image = invocation.option("--image");
+    LOCO_ASSIGN(auto read, invocation.read_spec(where, /*builds=*/!image));
+    if (image) read.spec.build.image = *image;
     if (const auto& named = invocation.parsed().app; named && *named != read.spec.name) {
         return fail(ErrorKind::invalid, "loco.toml is of the app " + read.spec.name + ", not of " + *named,
                     "leave -a out, or change name in loco.toml", "usage");

@@ -1,6 +1,7 @@
 // logs: what instances and builds wrote.
 #include <boost/json.hpp>
-#include <regex>
+#include <memory>
+#include <re2/re2.h>
 
 #include "base/clock.hpp"
 #include "cli/commands/all.hpp"
@@ -53,12 +54,11 @@ Style style_of(const std::string& instance) {
 }
 
 Result<> run_logs(Invocation& invocation) {
-    std::optional<std::regex> pattern;
+    std::unique_ptr<re2::RE2> pattern;
     if (const auto text = invocation.option("--grep")) {
-        try {
-            pattern.emplace(*text, std::regex::ECMAScript | std::regex::optimize);
-        } catch (const std::regex_error&) {
-            return fail(ErrorKind::invalid, "--grep " + *text + " is no regular expression", {}, "usage");
+        pattern = std::make_unique<re2::RE2>(*text, re2::RE2::Quiet);
+        if (!pattern->ok()) {
+            return fail(ErrorKind::invalid, "--grep " + *text + " is no regular expression: " + pattern->error(), {}, "usage");
         }
     }
     LOCO_ASSIGN(const auto path, invocation.app_path());
@@ -70,7 +70,7 @@ Result<> run_logs(Invocation& invocation) {
         [&](const json::object& line) {
             const json::value value(line);
             const auto text = text_at(value, "text");
-            if (pattern && !std::regex_search(text.substr(0, 8192), *pattern)) return true;
+            if (pattern && !re2::RE2::PartialMatch(text, *pattern)) return true;
             if (invocation.json()) {
                 invocation.print(json::serialize(line) + "\n");
                 return true;
