@@ -92,11 +92,14 @@ void remove_images(engine::Engine& engine, const ServerConfig& config) {
     }
 }
 
+// In this network namespace: elsewhere its rules are its own.
 bool another_dockerd_runs() {
     std::error_code error;
+    const auto here = std::filesystem::read_symlink("/proc/self/ns/net", error);
     for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
         const auto comm = os::read_file(entry.path() / "comm", 64);
-        if (comm && *comm == "dockerd\n") return true;
+        std::error_code gone;
+        if (comm && *comm == "dockerd\n" && std::filesystem::read_symlink(entry.path() / "ns/net", gone) == here) return true;
     }
     return false;
 }

@@ -20,8 +20,9 @@ using std::chrono::steady_clock;
 
 constexpr auto kAskEvery = std::chrono::milliseconds(20);
 constexpr auto kMaxBackoff = std::chrono::seconds(30);
-// One that ran for so long before it died begins anew: the deaths before it are forgotten.
-constexpr auto kSettled = std::chrono::seconds(60);
+// One that ran for so long before it died had started well: it is started again at once, and deaths before are forgotten.
+// The backoff is for what ends at its start, again and again.
+constexpr auto kSettled = std::chrono::seconds(1);
 constexpr std::size_t kMaxLogRead = 64U << 10;
 
 std::filesystem::path pid_file(const Directories& d, const std::string& name) { return d.run / (name + ".pid"); }

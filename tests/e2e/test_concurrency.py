@@ -10,7 +10,7 @@ def deployments(loco, app: str) -> list[dict]:
 
 def rolling(loco, app: str) -> dict:
     """Waits until the newest deployment of the app is on its way, past its build."""
-    return until(lambda: next(one for one in deployments(loco, app)[:1] if one["state"] in ("releasing", "rolling")), 40, "it rolls")
+    return until(lambda: [one for one in deployments(loco, app)[:1] if one["state"] in ("releasing", "rolling")], 40, "it rolls")[0]
 
 
 def test_of_two_deploys_of_one_app_at_once_none_is_lost_silently(loco, app):

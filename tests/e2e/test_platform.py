@@ -172,21 +172,23 @@ def test_an_app_reaches_the_gateway_of_the_host_and_nothing_else_of_it(loco, app
 
 
 def test_apps_of_other_teams_cannot_be_reached(loco, app):
-    loco.deploy(app("inside"))
+    folder = app("inside")
+    loco.deploy(folder)
+    here = next(iter(loco.engine.inspect(loco.engine.of_app("inside")[0])["NetworkSettings"]["Networks"].values()))["IPAddress"]
     # A network of another team is another bridge: a container on any other bridge stands for one.
+    loco.engine.docker("build", "-q", "-t", "loco-test-elsewhere:1", str(folder.path))
     network = loco.engine.docker("network", "create", "loco-test-elsewhere")
     try:
-        outside = loco.engine.docker("run", "-d", "--network", "loco-test-elsewhere", "--label", "loco-test=outside",
-                                     loco.engine.inspect(loco.engine.of_app("inside")[0])["Image"], "/probe")
+        outside = loco.engine.docker("run", "-d", "--network", "loco-test-elsewhere", "loco-test-elsewhere:1")
         try:
             there = loco.engine.inspect(outside)["NetworkSettings"]["Networks"]["loco-test-elsewhere"]["IPAddress"]
-            here = next(iter(loco.engine.inspect(loco.engine.of_app("inside")[0])["NetworkSettings"]["Networks"].values()))["IPAddress"]
             assert loco.fetch("inside", f"/connect?host={there}&port=8080").text != "connected"
             assert web.fetch(8080, "outside", f"/connect?host={here}&port=8080", address=there).text != "connected"
         finally:
             loco.engine.docker("rm", "-f", outside)
     finally:
         loco.engine.docker("network", "rm", network)
+        loco.engine.docker("rmi", "-f", "loco-test-elsewhere:1")
 
 
 def test_down_purge_leaves_nothing_of_loco_and_everything_of_others(engine, tmp_path):
