@@ -1,6 +1,8 @@
 #include "platform/up.hpp"
 
+#include <mntent.h>
 #include <pwd.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -9,6 +11,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "base/log.hpp"
 #include "base/random.hpp"
 #include "crypto/hash.hpp"
 #include "crypto/token.hpp"
@@ -242,6 +245,22 @@ void stop_apps(const ServerConfig& config, const std::function<void(const std::s
     if (!stopping.empty()) step("stopped " + std::to_string(stopping.size()) + " app containers");
 }
 
+// What a container engine has mounted below `folder`, the innermost first: a folder that something is mounted on can't be
+// removed. Its daemon has ended; lazily, since a process that is about to end may still be in there.
+void unmount_below(const std::filesystem::path& folder) {
+    std::vector<std::string> mounted;
+    FILE* mounts = ::setmntent("/proc/self/mounts", "r");
+    if (mounts == nullptr) return;
+    const auto prefix = folder.string() + "/";
+    while (const auto* entry = ::getmntent(mounts)) {
+        if (std::string_view(entry->mnt_dir).starts_with(prefix)) mounted.emplace_back(entry->mnt_dir);
+    }
+    ::endmntent(mounts);
+    for (auto path = mounted.rbegin(); path != mounted.rend(); ++path) {
+        if (::umount2(path->c_str(), MNT_DETACH) != 0) log::warning("can't unmount", {{"path", *path}, {"errno", errno}});
+    }
+}
+
 }  // namespace
 
 std::filesystem::path default_data_dir() {
@@ -303,6 +322,7 @@ Result<> down(const std::filesystem::path& data_dir, bool purge, const std::func
     }
     step("stopped the gateway, the registry and the API");
     if (!purge) return {};
+    unmount_below(data_dir);
     LOCO_TRY(remove_data(layout));
     step("removed " + data_dir.string());
     return {};
