@@ -1,5 +1,7 @@
 #include "reconcile/apply.hpp"
 
+#include <algorithm>
+
 #include "usecase/apps.hpp"
 
 namespace loco::reconcile {
@@ -41,12 +43,12 @@ Result<> add_instances(WriteTx& tx, const AppRows& rows, const Changes& changes,
 }
 
 // A domain may have been taken by another app since the release was first live: then it stays there.
-Result<> set_domains(WriteTx& tx, const App& app, const Changes& changes, Time now) {
-    for (const auto& domain : *changes.live_domains) {
+Result<> claim_live_domains(WriteTx& tx, const App& app, const std::vector<std::string>& domains, Time now) {
+    for (const auto& domain : domains) {
         const auto claimed = claim_domains(tx, app, {domain}, now);
         if (!claimed && claimed.error().kind != ErrorKind::conflict) return claimed;
     }
-    return free_other_domains(tx, app, changes.kept_domains, now);
+    return {};
 }
 
 }  // namespace
@@ -76,7 +78,9 @@ Result<> write_changes(WriteTx& tx, const AppRows& rows, const Changes& changes,
     for (const auto& row : changes.gone_instances) LOCO_TRY(tx.remove_instance(row.id));
     LOCO_TRY(add_instances(tx, rows, changes, avoid_addresses, addresses, clock, random));
     for (const auto& event : changes.events) LOCO_TRY(tx.append(event));
-    if (changes.live_domains) LOCO_TRY(set_domains(tx, rows.app, changes, clock.now()));
+    if (changes.live_domains) LOCO_TRY(claim_live_domains(tx, rows.app, *changes.live_domains, clock.now()));
+    const bool ended = std::ranges::any_of(changes.deployments, [](const auto& change) { return is_terminal(change.after.state); });
+    if (ended) LOCO_TRY(free_unused_domains(tx, rows.app.id, clock.now()));
     if (changes.finish_destroy) LOCO_TRY(finish_destroy(tx, rows.app, clock.now()));
     return {};
 }

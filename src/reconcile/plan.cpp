@@ -72,12 +72,6 @@ Changes Planner::changes() const {
     out.gone_instances = gone_;
     out.events = events_;
     out.live_domains = live_domains_;
-    if (live_domains_) {
-        out.kept_domains = *live_domains_;
-        for (const auto& open : rows_.open) {
-            out.kept_domains.insert(out.kept_domains.end(), open.spec.domains.begin(), open.spec.domains.end());
-        }
-    }
     return out;
 }
 

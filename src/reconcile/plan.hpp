@@ -69,9 +69,8 @@ struct Changes {
     std::vector<Instance> new_instances;  // id and address are given when they are written
     std::vector<Instance> gone_instances;
     std::vector<Event> events;
-    // Set when a release went live: its further host names, and all that must be kept.
+    // Set when a release went live: its further host names.
     std::optional<std::vector<std::string>> live_domains;
-    std::vector<std::string> kept_domains;
     bool finish_destroy = false;
 
     [[nodiscard]] bool empty() const;

@@ -68,7 +68,11 @@ bool is_starting(const AppRows& rows) {
 AppRoutes routes_of(const AppRows& rows) {
     AppRoutes out;
     out.app = rows.app.id;
-    for (const auto& host : rows.hosts) out.hosts.push_back(host.name);
+    // A domain is kept for the app from the beginning of a deploy: what serves until then is not what it was named for.
+    const Release* live = rows.release(rows.app.live_release);
+    for (const auto& host : rows.hosts) {
+        if (host.primary || (live != nullptr && contains(live->spec.domains, host.name))) out.hosts.push_back(host.name);
+    }
     if (const Release* release = routed_release(rows)) {
         for (const auto& port : release->spec.ports) {
             if (!port.path.empty()) out.ports.push_back(route_of(port));

@@ -1,6 +1,6 @@
 #include "usecase/apps.hpp"
 
-#include <algorithm>
+#include <set>
 
 #include "domain/deployment.hpp"
 #include "domain/hosts.hpp"
@@ -131,11 +131,19 @@ Result<> claim_domains(WriteTx& tx, const App& app, const std::vector<std::strin
     return {};
 }
 
-Result<> free_other_domains(WriteTx& tx, const App& app, const std::vector<std::string>& domains, Time now) {
-    LOCO_ASSIGN(const auto hosts, tx.hosts(app.id));
+Result<> free_unused_domains(WriteTx& tx, const AppId& id, Time now) {
+    LOCO_ASSIGN(const auto app, tx.app(id));
+    std::set<std::string> used;
+    for (const auto& release_id : {app.live_release, app.previous_release}) {
+        if (!release_id) continue;
+        LOCO_ASSIGN(const auto release, tx.release(*release_id));
+        used.insert(release.spec.domains.begin(), release.spec.domains.end());
+    }
+    LOCO_ASSIGN(const auto open, tx.open_deployments(id));
+    for (const auto& deployment : open) used.insert(deployment.spec.domains.begin(), deployment.spec.domains.end());
+    LOCO_ASSIGN(const auto hosts, tx.hosts(id));
     for (const auto& host : hosts) {
-        if (host.primary || std::ranges::find(domains, host.name) != domains.end()) continue;
-        LOCO_TRY(reserve(tx, host, now));
+        if (!host.primary && !used.contains(host.name)) LOCO_TRY(reserve(tx, host, now));
     }
     return {};
 }

@@ -23,9 +23,11 @@ namespace loco {
 [[nodiscard]] Result<> check_domains(const ReadTx& tx, const App& app, const std::vector<std::string>& domains,
                                      const std::string& base_domain);
 
-// Gives the app those further host names (`[http] domains`). conflict when another app has one.
+// Keeps those further host names (`[http] domains`) for the app, from the beginning of its deploy; they are routed once
+// the live release names them. conflict when another app has one.
 [[nodiscard]] Result<> claim_domains(WriteTx& tx, const App& app, const std::vector<std::string>& domains, Time now);
-// Frees those that `domains` does not name any more. For the reconciler, once the release is live.
-[[nodiscard]] Result<> free_other_domains(WriteTx& tx, const App& app, const std::vector<std::string>& domains, Time now);
+// Frees those that neither what serves nor an open deployment names. For every write that ends a deployment, when all
+// else of it is written.
+[[nodiscard]] Result<> free_unused_domains(WriteTx& tx, const AppId& app, Time now);
 
 }  // namespace loco

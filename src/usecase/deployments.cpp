@@ -65,6 +65,12 @@ Result<> put_with_event(WriteTx& tx, const Deployment& deployment, const App& ap
     return {};
 }
 
+// Of a deployment that has ended without going live.
+Result<> put_ended(WriteTx& tx, const Deployment& deployment, const App& app, std::string message, Time now) {
+    LOCO_TRY(put_with_event(tx, deployment, app, std::move(message), now));
+    return free_unused_domains(tx, app.id, now);
+}
+
 Result<App> live_app(const ReadTx& tx, const AppId& id) {
     LOCO_ASSIGN(auto app, tx.app(id));
     if (app.destroying) {
@@ -288,13 +294,13 @@ Result<Deployment> report_built(Context& context, const DeploymentId& id, const 
                             .code = "superseded"};
             deployment.diagnosis = conflict_diagnosis(*refusal);
             LOCO_TRY(enter(deployment, DeploymentState::superseded, now));
-            return put_with_event(tx, deployment, app, refusal->message, now);
+            return put_ended(tx, deployment, app, refusal->message, now);
         }
         if (const auto locked = take_lock(tx, app, id); !locked) {
             refusal = locked.error();
             deployment.diagnosis = conflict_diagnosis(*refusal);
             LOCO_TRY(enter(deployment, DeploymentState::failed, now));
-            return put_with_event(tx, deployment, app, refusal->message, now);
+            return put_ended(tx, deployment, app, refusal->message, now);
         }
         deployment.env_version = app.env_version;
         deployment.deadline = now + kCheckingTimeout;
@@ -313,7 +319,7 @@ Result<Deployment> report_build_failure(Context& context, const DeploymentId& id
         auto message = "the build failed: " + diagnosis.message;
         d.diagnosis = std::move(diagnosis);
         LOCO_TRY(enter(d, DeploymentState::failed, now));
-        return put_with_event(tx, d, app, std::move(message), now);
+        return put_ended(tx, d, app, std::move(message), now);
     });
 }
 
@@ -326,7 +332,7 @@ Result<Deployment> cancel_deployment(Context& context, const Actor& actor, const
         const auto now = context.clock.now();
         if (deployment.state == DeploymentState::building) {
             LOCO_TRY(enter(deployment, DeploymentState::cancelled, now));
-            return put_with_event(tx, deployment, app, "cancelled by " + actor.login, now);
+            return put_ended(tx, deployment, app, "cancelled by " + actor.login, now);
         }
         if (deployment.cancel_requested) return {};
         deployment.cancel_requested = true;

@@ -106,6 +106,26 @@ bool World::check_deployment(const Deployment& row, const App* app) {
     return true;
 }
 
+// An app keeps no domain that nothing names any more.
+Result<> World::check_domains(const ReadTx& tx, const App& app, const std::vector<Deployment>& deployments) {
+    if (app.destroying) return {};
+    std::set<std::string> named;
+    const auto name_all = [&](const AppSpec& spec) { named.insert(spec.domains.begin(), spec.domains.end()); };
+    for (const auto& row : deployments) {
+        if (!is_terminal(row.state)) name_all(row.spec);
+    }
+    for (const auto& serving : {app.live_release, app.previous_release}) {
+        if (!serving) continue;
+        LOCO_ASSIGN(const auto release, tx.release(*serving));
+        name_all(release.spec);
+    }
+    LOCO_ASSIGN(const auto hosts, tx.hosts(app.id));
+    for (const auto& host : hosts) {
+        if (!host.primary && !named.contains(host.name)) broken(app.id.str() + " still keeps the domain " + host.name);
+    }
+    return {};
+}
+
 bool World::check_rows() {
     rows_apps_.clear();
     rows_instances_.clear();
@@ -129,6 +149,7 @@ bool World::check_rows() {
             if (app.lock && std::ranges::none_of(deployments, [&](const Deployment& d) { return d.id == app.lock && holds_lock(d); })) {
                 good = broken("the lock of " + id.str() + " is held by nobody");
             }
+            LOCO_TRY(check_domains(tx, app, deployments));
             LOCO_ASSIGN(const auto releases, tx.releases(id, 0, 1000));
             int number = app.next_release;
             for (const auto& row : releases) {

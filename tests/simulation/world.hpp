@@ -142,6 +142,7 @@ class World {
     void dump();
     [[nodiscard]] bool check_rows();
     [[nodiscard]] bool check_deployment(const Deployment& row, const App* app);
+    [[nodiscard]] Result<> check_domains(const ReadTx& tx, const App& app, const std::vector<Deployment>& deployments);
     [[nodiscard]] bool check_containers();
     [[nodiscard]] bool check_gateway();
     [[nodiscard]] bool check_cuts();

@@ -140,6 +140,25 @@ TEST(Routes, AVisitorIsToldThatAFirstDeployStartsAndThatACrashedAppIsDown) {
     EXPECT_EQ(routes_of(crashed.rows).without_endpoint, NoEndpoint::down);
 }
 
+TEST(Routes, ADomainIsRoutedOnceTheLiveReleaseNamesIt) {
+    Scene scene;
+    const auto hosts = [&] { return routes_of(scene.rows).hosts; };
+    const std::vector<std::string> only_primary{"shop.localhost"};
+    for (const auto* domain : {"new.example", "old.example", "shop.example"}) {
+        scene.rows.hosts.push_back({.name = domain, .team = scene.rows.team.id, .app = scene.rows.app.id, .primary = false, .reserved_until = {}});
+    }
+    scene.release(2).spec.domains = {"shop.example", "new.example"};
+    scene.deployment(DeploymentKind::deploy, DeploymentState::rolling, 2);
+    EXPECT_EQ(hosts(), only_primary) << "nothing is live";
+    scene.live(1);
+    EXPECT_EQ(hosts(), only_primary) << "v1 names none";
+    scene.release(1).spec.domains = {"shop.example", "old.example", "elsewhere.example"};
+    EXPECT_EQ(hosts(), (std::vector<std::string>{"shop.localhost", "old.example", "shop.example"}));
+    scene.rows.app.previous_release = scene.rows.app.live_release;
+    scene.rows.app.live_release = scene.release(2).id;
+    EXPECT_EQ(hosts(), (std::vector<std::string>{"shop.localhost", "new.example", "shop.example"}));
+}
+
 TEST(Routes, PortsWithoutAPathAndOtherProcessesAreNotRouted) {
     Scene scene;
     scene.live(1);

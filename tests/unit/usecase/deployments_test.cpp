@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "domain/deployment.hpp"
 #include "store/memory/memory_store.hpp"
 #include "usecase/apps.hpp"
@@ -176,6 +178,45 @@ TEST_F(AppTest, ADomainUnderTheBaseDomainIsRefusedUnlessItIsTheAppsOwnHost) {
     auto wants = spec();
     wants.domains = {"shop.localhost", "notlocalhost", "shop.example"};
     EXPECT_TRUE(start_deploy(context_, actor_, app().id, wants));
+}
+
+TEST_F(AppTest, ADeployThatEndsWithoutGoingLiveFreesTheDomainsThatNothingElseNames) {
+    const auto with = [&](std::vector<std::string> domains) {
+        clock_.pass(std::chrono::seconds(1));
+        auto wants = spec();
+        wants.domains = std::move(domains);
+        auto started = start_deploy(context_, actor_, app().id, wants);
+        EXPECT_TRUE(started) << started.error().message;
+        return started->deployment;
+    };
+    const auto domains = [&] {
+        std::set<std::string> names;
+        read([&](const ReadTx& tx) {
+            for (const auto& host : *tx.hosts(app().id)) {
+                if (!host.primary) names.insert(host.name);
+            }
+        });
+        return names;
+    };
+    using Names = std::set<std::string>;
+    const auto overtaken = with({"slow.example"});
+    const auto first = with({"live.example"});
+    ASSERT_TRUE(report_built(context_, first.id, {.digest = kDigest, .image_id = "i"}));
+    go_live(first.id);
+    const auto other = with({"open.example"});
+    EXPECT_EQ(domains(), (Names{"live.example", "open.example", "slow.example"}));
+    EXPECT_FALSE(report_built(context_, overtaken.id, {.digest = kOtherDigest, .image_id = "j"}));  // superseded
+    EXPECT_EQ(domains(), (Names{"live.example", "open.example"}));
+    const auto broken = with({"broken.example", "live.example", "open.example"});
+    ASSERT_TRUE(report_build_failure(context_, broken.id, {.message = "no such file"}));
+    EXPECT_EQ(domains(), (Names{"live.example", "open.example"}));
+    const auto unwanted = with({"unwanted.example"});
+    ASSERT_TRUE(cancel_deployment(context_, actor_, unwanted.id));
+    EXPECT_EQ(domains(), (Names{"live.example", "open.example"}));
+    const auto late = with({"late.example"});
+    ASSERT_TRUE(report_built(context_, other.id, {.digest = kOtherDigest, .image_id = "j"}));
+    EXPECT_FALSE(report_built(context_, late.id, {.digest = "sha256:" + std::string(64, 'c'), .image_id = "k"}));  // locked
+    EXPECT_EQ(domains(), (Names{"live.example", "open.example"}));
 }
 
 TEST_F(AppTest, ABuildTakesNoLockAndItsResultDoes) {
