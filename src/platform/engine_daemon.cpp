@@ -148,8 +148,19 @@ Result<> ensure_engine(const std::string& given, const Layout& layout, ServerCon
 
 Result<> purge_engine(const Layout& layout, const ServerConfig& config, const std::function<void(const std::string&)>& step) {
     engine::Engine engine(config.engine_socket);
+    Supervisor supervisor(layout.directories());
+    if (config.engine_is_ours && !engine.ping()) {
+        // It ended with its supervisor. What it knows of in the kernel (bridges, rules, mounts), only it takes away.
+        auto again = config;
+        const auto started = start_own(layout, again, supervisor, [](const std::string&) {});
+        if (!started) {
+            log::failure("can't start the engine to clean up after it", started.error());
+            (void)stop(layout.directories(), "dockerd", 15, std::chrono::seconds(30));
+            if (!another_dockerd_runs()) remove_docker_traces();
+            return {};
+        }
+    }
     if (!engine.ping()) {
-        if (config.engine_is_ours) return {};  // its data go with the folder
         return fail(ErrorKind::unavailable, "the container engine on " + config.engine_socket + " does not answer",
                     "start it, so that Loco's containers can be removed from it", "engine_unreachable");
     }
