@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/secret.hpp"
@@ -80,6 +81,9 @@ struct ResourceUsage {
     std::int64_t memory_bytes = 0;
 };
 
+// The code of the error when nothing may be started, as the firewall's rules can't be set. It does not pass by itself.
+inline constexpr std::string_view kFirewallUnavailable = "firewall_unavailable";
+
 class Runtime {
   public:
     virtual ~Runtime() = default;
@@ -95,7 +99,8 @@ class Runtime {
 
     // Creates and starts the container of (instance, attempt); one that exists already is started if it never was,
     // and left alone if it has run. Containers of the instance's earlier attempts are removed first.
-    // refused with the runtime's words when the image's command can't be started (no such file, not executable).
+    // refused with the runtime's words when the image's command can't be started (no such file, not executable);
+    // unavailable with kFirewallUnavailable when the machine can't be kept from what would run.
     [[nodiscard]] virtual Result<> start(const ContainerSpec& spec) = 0;
     // Nothing to do when it does not run.
     [[nodiscard]] virtual Result<> signal(const InstanceId& instance, Signal signal) = 0;

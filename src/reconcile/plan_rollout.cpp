@@ -163,9 +163,8 @@ void Planner::advance_releasing(Deployment& deployment) {
         }
         return;
     }
-    if (seen_.placement_error) {
-        end(deployment, DeploymentState::failed, diagnose_error(deployment.state, *seen_.placement_error));
-    } else if (now_ < deployment.deadline) {
+    if (failed_by_machine(deployment)) return;
+    if (now_ < deployment.deadline) {
         wake(deployment.deadline);
     } else if (const Error* error = start_error(*command);
                command->state == InstanceState::pending && error != nullptr) {
@@ -202,6 +201,20 @@ bool Planner::failed_by_death(Deployment& deployment) {
     return false;
 }
 
+// The machine can't take what is brought up, and will not be able to by itself: there is no address left, or no firewall,
+// without which nothing is started. What serves already is tried again and again: it must come back when a person has helped.
+bool Planner::failed_by_machine(Deployment& deployment) {
+    std::optional<Error> error = seen_.placement_error;
+    for (const auto& instance : rows_.instances) {
+        if (error || instance.state != InstanceState::pending || !brings_up(deployment, instance)) continue;
+        const Error* refusal = start_error(instance);
+        if (refusal != nullptr && refusal->code == kFirewallUnavailable) error = *refusal;
+    }
+    if (!error) return false;
+    end(deployment, DeploymentState::failed, diagnose_error(deployment.state, *error));
+    return true;
+}
+
 Diagnosis Planner::never_healthy(const Deployment& deployment) const {
     const Release* release = rows_.release(deployment.release);
     std::vector<Unhealthy> unhealthy;
@@ -233,10 +246,7 @@ void Planner::advance_rolling(Deployment& deployment) {
         return;
     }
     if (failed_by_death(deployment)) return;
-    if (seen_.placement_error) {
-        end(deployment, DeploymentState::failed, diagnose_error(deployment.state, *seen_.placement_error));
-        return;
-    }
+    if (failed_by_machine(deployment)) return;
     if (is_complete(deployment) && (!recreates(deployment) || old_set_stopped())) {
         if (deployment.set == deployment.id) {
             switch_traffic(deployment);

@@ -55,6 +55,7 @@ class Planner {
     void go_live(Deployment& deployment);
     void end(Deployment& deployment, DeploymentState state, Diagnosis diagnosis);
     [[nodiscard]] bool failed_by_death(Deployment& deployment);
+    [[nodiscard]] bool failed_by_machine(Deployment& deployment);
     [[nodiscard]] Diagnosis never_healthy(const Deployment& deployment) const;
     void move(Deployment& deployment, DeploymentState state, std::string message);
 

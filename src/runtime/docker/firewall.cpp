@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "os/process.hpp"
+#include "ports/runtime.hpp"
 
 namespace loco::runtime {
 namespace {
@@ -38,7 +39,7 @@ Result<Outcome> run(std::vector<std::string> argv, const std::string& input = {}
         return fail(Error{.kind = ErrorKind::unavailable,
                           .message = "the firewall's rules cannot be set: " + error.message,
                           .hint = std::string(kHint),
-                          .code = "firewall_unavailable"});
+                          .code = std::string(kFirewallUnavailable)});
     }
     while (!outcome.said.empty() && outcome.said.back() == '\n') outcome.said.pop_back();
     outcome.code = exit->code;
@@ -51,7 +52,7 @@ Result<> must(const Outcome& outcome) {
                 "the firewall's rules cannot be set: " +
                     (outcome.said.empty() ? "iptables ended with " + std::to_string(outcome.code)
                                           : outcome.said),
-                std::string(kHint), "firewall_unavailable");
+                std::string(kHint), std::string(kFirewallUnavailable));
 }
 
 // The rule that sends packets of this Loco's bridges into its chain.

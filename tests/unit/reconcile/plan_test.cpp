@@ -14,6 +14,7 @@ using S = InstanceState;
 
 const DeploymentId kNew("new");
 const DeploymentId kOld("old");
+const Error kNoFirewall{.kind = ErrorKind::unavailable, .message = "no rules", .hint = "install iptables", .code = "firewall_unavailable"};
 
 struct Case {
     std::string name;
@@ -219,6 +220,34 @@ const Case kCases[] = {
          s.routed();
      },
      "start web.0@new\nwake +50000ms\n"},
+    {"a machine without a firewall fails it at once, with what to do",
+     [](Scene& s) {
+         s.live(1);
+         s.release(2);
+         s.deployment(deploy, rolling, 2);
+         const auto& i = s.instance(kNew, 2, 0, S::pending);
+         s.seen.start_errors[i.id] = {1, kNoFirewall};
+     },
+     "unlocked\ndeployment rolling -> failed (firewall_unavailable)\ngone web.0@new\n"},
+    {"and a release command too",
+     [](Scene& s) {
+         s.release(2).spec.deploy.release_command = {"/migrate"};
+         s.deployment(deploy, releasing, 2);
+         auto& i = s.instance(kNew, 2, 0, S::pending, "release");
+         i.one_shot = true;
+         s.seen.start_errors[i.id] = {1, kNoFirewall};
+     },
+     "unlocked\ndeployment releasing -> failed (firewall_unavailable)\ngone release@new\n"},
+    {"but what is live is tried again until there is one",
+     [](Scene& s) {
+         s.live(1);
+         auto& i = s.of("web.0", *s.rows.app.live_set);
+         i.state = S::pending;
+         s.gone(i);
+         s.seen.start_errors[i.id] = {1, kNoFirewall};
+         s.routed();
+     },
+     "start web.0@old\n"},
     {"what is not healthy at the deadline has failed",
      [](Scene& s) {
          s.live(1);
@@ -523,6 +552,19 @@ TEST(Plan, AFailureTellsExitStatusMeaningAndLastLines) {
     EXPECT_EQ(diagnosis.evidence, "sh: app: not found");
     EXPECT_FALSE(diagnosis.next_steps.empty());
     EXPECT_EQ(diagnosis.kind, static_cast<std::uint8_t>(ErrorKind::rollout_failed));
+}
+
+TEST(Plan, AMachineWithoutAFirewallIsToldWithWhatToDo) {
+    Scene scene;
+    scene.release(2);
+    scene.deployment(deploy, rolling, 2);
+    const auto& one = scene.instance(kNew, 2, 0, S::pending);
+    scene.seen.start_errors[one.id] = {1, kNoFirewall};
+    const auto made = scene.plan();
+    ASSERT_EQ(made.changes.deployments.size(), 1U);
+    const auto& diagnosis = *made.changes.deployments[0].after.diagnosis;
+    EXPECT_EQ(diagnosis.message, "no rules");
+    EXPECT_EQ(diagnosis.next_steps, std::vector<std::string>{"install iptables"});
 }
 
 TEST(Plan, WhatAReleaseWentLiveWithIsToldToThoseWhoKeepItsDomains) {
