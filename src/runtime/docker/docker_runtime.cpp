@@ -103,10 +103,7 @@ void DockerRuntime::connected() {
     }
     if (auto cleaned = images_.remove_left_overs(); !cleaned)
         log::failure("clean up", cleaned.error());
-    if (auto networks = engine_.list_networks(ours()); networks && !networks->empty()) {
-        if (auto guarded = guard(*networks); !guarded)
-            log::failure("protect this machine", guarded.error());
-    }
+    guard_again();
     if (logs_ != nullptr) {
         if (auto containers = engine_.list_containers(ours()); containers) {
             for (const auto& container : *containers) {
@@ -141,6 +138,14 @@ Result<> DockerRuntime::guard(const std::vector<engine::Network>& networks) {
     }
     std::ranges::sort(bridges);
     return firewall_.ensure(bridges);
+}
+
+// Somebody else may have flushed the rules (another firewall's service, a person) while containers run.
+void DockerRuntime::guard_again() {
+    const auto networks = engine_.list_networks(ours());
+    if (!networks || networks->empty()) return;
+    if (auto guarded = guard(*networks); !guarded)
+        log::failure("protect this machine", guarded.error());
 }
 
 Result<> DockerRuntime::ensure_network(const TeamNetwork& network) {
@@ -350,7 +355,11 @@ Result<std::vector<ObservedContainer>> DockerRuntime::list(const AppId& app) {
     return observe(ours(label::kAppId, app.str()));
 }
 
-Result<std::vector<ObservedContainer>> DockerRuntime::list_all() { return observe(ours()); }
+// Asked for now and then, by the sweep: the moment to look after the rules too.
+Result<std::vector<ObservedContainer>> DockerRuntime::list_all() {
+    guard_again();
+    return observe(ours());
+}
 
 Result<std::vector<ObservedContainer>> DockerRuntime::observe(const engine::Labels& labels) {
     LOCO_ASSIGN(const auto containers, engine_.list_containers(labels));

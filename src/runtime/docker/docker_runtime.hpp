@@ -76,6 +76,7 @@ class DockerRuntime final : public Runtime {
     [[nodiscard]] Result<std::string> network_of(const TeamNetwork& network);
     [[nodiscard]] Result<> make_network(const TeamNetwork& network);
     [[nodiscard]] Result<> guard(const std::vector<engine::Network>& networks);
+    void guard_again();
     [[nodiscard]] Result<std::vector<ObservedContainer>> observe(const engine::Labels& labels);
     [[nodiscard]] Result<> inspect_into(ObservedContainer& container);
     [[nodiscard]] Result<> remove_container(const engine::ContainerSummary& container);

@@ -184,6 +184,20 @@ TEST_F(DockerIsolation, rules_that_someone_removed_come_back_and_go_with_the_pur
     EXPECT_TRUE(networks->empty());
 }
 
+TEST_F(DockerIsolation, rules_that_someone_removed_come_back_when_containers_are_looked_at) {
+    const std::string hook = bridge_prefix(world_->loco()) + "+";
+    const std::string chain = "LOCO-INPUT-" + tag_of(world_->loco());
+    const auto network = bed_->team(1);
+    MUST(bed_->runtime().ensure_network(network));
+    ASSERT_TRUE(os::output_of({.argv = {"iptables", "-w", "10", "-D", "INPUT", "-i", hook, "-j", chain}},
+                              std::chrono::seconds(20)));
+    EXPECT_EQ(rules().find("-A INPUT -i " + hook), std::string::npos);
+    DockerBed again(*world_, nullptr, {gateway_.port()});
+    MUST(again.runtime().list_all());
+    EXPECT_NE(rules().find("-A INPUT -i " + hook + " -j " + chain), std::string::npos);
+    MUST(again.docker().purge());
+}
+
 TEST_F(DockerIsolation, two_locos_on_one_engine_do_not_see_each_other) {
     const auto mine = web(1, 10);
     const SystemClock clock;
