@@ -7,6 +7,7 @@
 
 #include <condition_variable>
 #include <csignal>
+#include <optional>
 #include <thread>
 
 #include "api/ops.hpp"
@@ -87,7 +88,7 @@ class Parts {
 
   private:
     Parts(const platform::ServerConfig& server, Config config, std::unique_ptr<store::SqliteStore> store,
-          std::unique_ptr<telemetry::SqliteLogStore> logs, crypto::Sealer sealer, registry::SigningKey key,
+          std::unique_ptr<telemetry::SqliteLogStore> logs, std::shared_ptr<const crypto::Sealer> sealer, registry::SigningKey key,
           std::unique_ptr<gateway::HaproxyGateway> gateway, Subnet range);
 
     reconcile::ReconcilerPorts reconciler_ports(Subnet range);
@@ -106,7 +107,7 @@ class Parts {
     telemetry::FanOut log_feed_;
     std::unique_ptr<store::SqliteStore> store_;
     std::unique_ptr<telemetry::SqliteLogStore> logs_;
-    crypto::Sealer sealer_;
+    std::shared_ptr<const crypto::Sealer> sealer_;  // the store has it too
     registry::TokenService tokens_;
     http::Client http_;
     registry::DistributionClient registry_;
@@ -127,7 +128,7 @@ DockerOptions docker_options(const platform::ServerConfig& server, const Config&
 }
 
 Parts::Parts(const platform::ServerConfig& server, Config config, std::unique_ptr<store::SqliteStore> store,
-             std::unique_ptr<telemetry::SqliteLogStore> logs, crypto::Sealer sealer, registry::SigningKey key,
+             std::unique_ptr<telemetry::SqliteLogStore> logs, std::shared_ptr<const crypto::Sealer> sealer, registry::SigningKey key,
              std::unique_ptr<gateway::HaproxyGateway> gateway, Subnet range)
     : server_(server),
       config_(std::move(config)),
@@ -214,7 +215,7 @@ reconcile::ReconcilerPorts Parts::reconciler_ports(Subnet range) {
             .unseal = [this](const EnvVersion& env) -> Result<reconcile::SecretEnv> {
                 reconcile::SecretEnv values;
                 for (const auto& [name, sealed] : env.sealed) {
-                    LOCO_ASSIGN(values[name], sealer_.open_sealed(env.app.str(), name, sealed));
+                    LOCO_ASSIGN(values[name], sealer_->open_sealed(env.app.str(), name, sealed));
                 }
                 return values;
             },
@@ -255,11 +256,23 @@ api::Services Parts::services() {
             .authenticator = authenticator_,
             .metrics = metrics_,
             .seal = [this](const AppId& app, const std::string& name,
-                           const Secret<>& value) { return sealer_.seal(app.str(), name, value); },
+                           const Secret<>& value) { return sealer_->seal(app.str(), name, value); },
             .registry_token = [this](std::string_view authorization,
                                      std::string_view query) { return registry_token(authorization, query); },
             .version = LOCO_VERSION,
             .build_host = server_.registry_listen};
+}
+
+// There once the store is open: until it has locked the folder, two that start at once would both make a key.
+using HeldSealer = std::shared_ptr<std::optional<crypto::Sealer>>;
+
+store::EnvSeal env_seal(const HeldSealer& sealer) {
+    return {.seal = [sealer](const AppId& app, const std::string& name,
+                             const std::string& value) { return (*sealer)->seal(app.str(), name, Secret<>(value)); },
+            .open = [sealer](const AppId& app, const std::string& name, const std::string& sealed) -> Result<std::string> {
+                LOCO_ASSIGN(auto value, (*sealer)->open_sealed(app.str(), name, sealed));
+                return std::move(value).reveal();
+            }};
 }
 
 Result<std::unique_ptr<Parts>> Parts::make(const platform::ServerConfig& server) {
@@ -267,13 +280,15 @@ Result<std::unique_ptr<Parts>> Parts::make(const platform::ServerConfig& server)
     LOCO_ASSIGN(auto config, make_config(server));
     const platform::Layout layout(server.data_dir);
     LOCO_TRY(layout.make_folders());
-    LOCO_ASSIGN(auto store, store::SqliteStore::open({.folder = layout.database()}, clock));
+    const auto held = std::make_shared<std::optional<crypto::Sealer>>();
+    LOCO_ASSIGN(auto store, store::SqliteStore::open({.folder = layout.database(), .env_seal = env_seal(held)}, clock));
+    LOCO_ASSIGN(*held, crypto::Sealer::open(layout.seal_key()));
+    const std::shared_ptr<const crypto::Sealer> sealer(held, &**held);
     LOCO_ASSIGN(auto logs, telemetry::SqliteLogStore::open({.folder = layout.app_logs()}, clock));
-    LOCO_ASSIGN(auto sealer, crypto::Sealer::open(layout.seal_key()));
     LOCO_ASSIGN(auto key, registry::SigningKey::open(registry::key_folder(platform::registry_options(server))));
     LOCO_ASSIGN(auto gateway, gateway::HaproxyGateway::open(platform::gateway_options(server)));
     LOCO_ASSIGN(const auto range, parse_network_range(server.subnets));
-    return std::unique_ptr<Parts>(new Parts(server, std::move(config), std::move(store), std::move(logs), std::move(sealer),
+    return std::unique_ptr<Parts>(new Parts(server, std::move(config), std::move(store), std::move(logs), sealer,
                                             std::move(key), std::move(gateway), range));
 }
 

@@ -66,7 +66,8 @@ def test_canaries_are_found_nowhere_in_database_journal_logs_or_answers(own_serv
     one.loco("env", "set", "FROM_STDIN", "-a", "keeper", stdin=canaries[0] + "\n")
     one.loco("env", "set", f"FROM_ARGUMENT={canaries[1]}", "-a", "keeper")
     one.call("PATCH", f"{app}/env", {"set": {"KEYED": canaries[2]}}, headers={"Idempotency-Key": "one"})
-    one.deployment(app)
+    in_spec = [canary() for _ in range(5)]
+    one.deployment(app, "[env]\n" + "".join(f'OPEN_{n} = "{value}"\n' for n, value in enumerate(in_spec)))
     told = [one.call("GET", path).text for path in (app, f"{app}/env", f"{app}/events", f"{app}/deployments", f"{app}/releases", f"{app}/logs",
                                                    "/teams/main/apps", "/me")]
     told += [one.loco(*words, "-a", "keeper").out for words in (["env", "list"], ["status"], ["events"], ["status", "--json"])]
@@ -75,7 +76,7 @@ def test_canaries_are_found_nowhere_in_database_journal_logs_or_answers(own_serv
     assert any(path.name.endswith("-wal") for path in written) and any(path.name == "loco.log" for path in written)
     one.stop()
     written |= {path.with_suffix(".after"): content for path, content in one.content().items()}
-    for secret in canaries:
+    for secret in canaries + in_spec:
         for form in (secret, base64.b64encode(secret.encode()).decode().rstrip("="), secret.encode().hex(), urllib.parse.quote(secret)):
             for path, content in written.items():
                 assert form.encode() not in content, path

@@ -24,6 +24,7 @@ Result<std::unique_ptr<sqlite::Database>> open_writer(const std::filesystem::pat
 
 struct SqliteStore::Impl {
     os::FileLock lock;  // released last
+    EnvSeal env_seal;
     Writer writer;
     ReaderPool
         readers;  // closed first, so that the writer's connection is the last and clears the journal away
@@ -45,8 +46,10 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteOptions& opti
     LOCO_TRY(migrate(*database, migrations(), clock.now()));
     std::unique_ptr<Impl> impl(new Impl{
         .lock = *std::move(lock),
-        .writer =
-            Writer(std::move(database), [file, timeout] { return open_writer(file, timeout); }),
+        .env_seal = options.env_seal,
+        .writer = Writer(
+            std::move(database), [file, timeout] { return open_writer(file, timeout); },
+            options.env_seal),
         .readers = ReaderPool(
             [file, timeout] {
                 return sqlite::Database::open(
@@ -62,7 +65,7 @@ SqliteStore::~SqliteStore() = default;
 
 Result<> SqliteStore::read(const ReadFn& work) {
     return impl_->readers.read([&](sqlite::Database& database) -> Result<> {
-        const SqliteTx tx(database);
+        const SqliteTx tx(database, impl_->env_seal);
         auto result = work(tx);
         if (result && tx.trouble()) return fail(*tx.trouble());
         return result;

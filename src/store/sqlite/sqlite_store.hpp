@@ -8,6 +8,7 @@
 
 #include "base/clock.hpp"
 #include "ports/store.hpp"
+#include "store/sqlite/env_seal.hpp"
 
 namespace loco::store {
 
@@ -16,6 +17,7 @@ struct SqliteOptions {
         folder;  // exists; holds loco.db (and what SQLite puts beside it) and loco-api.lock
     std::size_t readers = 4;     // reads at once
     int busy_timeout_ms = 2000;  // for a lock that another program holds
+    EnvSeal env_seal = {};       // none: [env] is kept as it is
 };
 
 class SqliteStore final : public Store {

@@ -57,6 +57,9 @@ Error named(Error error) {
     return error;
 }
 
+template <class Row>
+concept HasSpec = requires(Row row) { row.spec.env; };
+
 int at_least_none(int limit) { return std::max(limit, 0); }
 
 }  // namespace
@@ -64,6 +67,16 @@ int at_least_none(int limit) { return std::max(limit, 0); }
 std::unexpected<Error> SqliteTx::noted(Error error) const {
     if (sqlite::is_trouble(error) && !trouble_) trouble_ = error;
     return fail(std::move(error));
+}
+
+template <class Row>
+Result<Row> SqliteTx::take_one(const sqlite::Query& query) const {
+    auto row = take_row<Row>(query);
+    if constexpr (HasSpec<Row>) {
+        if (!row) return row;
+        LOCO_ASSIGN(row->spec.env, from_kept(env_seal_, row->app, std::move(row->spec.env)));
+    }
+    return row;
 }
 
 template <class Row, class... Values>
@@ -76,7 +89,7 @@ Result<Row> SqliteTx::one(std::string_view sql, std::string_view which,
     if (!*found)
         return fail(ErrorKind::not_found,
                     "no " + std::string(Rows<Row>::kNoun) + " " + std::string(which));
-    return take_row<Row>(query);
+    return take_one<Row>(query);
 }
 
 template <class Row, class... Values>
@@ -93,7 +106,7 @@ Result<std::vector<Row>> SqliteTx::all(std::string_view sql, const Values&... va
         } else if constexpr (IsId<Row>::value) {
             rows.emplace_back(std::string(query.text(0)));
         } else {
-            LOCO_ASSIGN(auto row, take_row<Row>(query));
+            LOCO_ASSIGN(auto row, take_one<Row>(query));
             rows.push_back(std::move(row));
         }
     }
@@ -103,7 +116,13 @@ template <class Row>
 Result<> SqliteTx::upsert_row(const Row& row) {
     static const std::string sql = upsert<Row>();
     sqlite::Query query(database_, sql);
-    bind_row(query, row);
+    if constexpr (HasSpec<Row>) {
+        auto kept = row;
+        LOCO_ASSIGN(kept.spec.env, to_kept(env_seal_, row.app, row.spec.env));
+        bind_row(query, kept);
+    } else {
+        bind_row(query, row);
+    }
     auto done = query.run();
     if (!done) return noted(named(std::move(done).error()));
     return {};

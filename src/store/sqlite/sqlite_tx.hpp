@@ -5,13 +5,16 @@
 
 #include "ports/store.hpp"
 #include "sqlite/database.hpp"
+#include "store/sqlite/env_seal.hpp"
 
 namespace loco::store {
 
 // One read or write on one connection, inside a transaction that its maker begins and ends.
 class SqliteTx final : public WriteTx {
   public:
-    explicit SqliteTx(sqlite::Database& database) : database_(database) {}
+    // Both must outlive it.
+    SqliteTx(sqlite::Database& database, const EnvSeal& env_seal)
+        : database_(database), env_seal_(env_seal) {}
 
     [[nodiscard]] Result<User> user(const UserId& id) const override;
     [[nodiscard]] Result<User> user_by_subject(std::string_view provider,
@@ -90,6 +93,8 @@ class SqliteTx final : public WriteTx {
     template <class Row, class... Values>
     [[nodiscard]] Result<std::vector<Row>> all(std::string_view sql, const Values&... values) const;
     template <class Row>
+    [[nodiscard]] Result<Row> take_one(const sqlite::Query& query) const;
+    template <class Row>
     [[nodiscard]] Result<> upsert_row(const Row& row);
     template <class... Values>
     [[nodiscard]] Result<> run(std::string_view sql, const Values&... values);
@@ -99,6 +104,7 @@ class SqliteTx final : public WriteTx {
     [[nodiscard]] std::unexpected<Error> noted(Error error) const;
 
     sqlite::Database& database_;
+    const EnvSeal& env_seal_;
     std::vector<Event> appended_;
     mutable std::optional<Error> trouble_;
 };

@@ -13,8 +13,11 @@ constexpr std::size_t kMaxBatch = 256;
 
 }  // namespace
 
-Writer::Writer(std::unique_ptr<sqlite::Database> database, Open open)
-    : database_(std::move(database)), open_(std::move(open)), thread_([this] { run(); }) {}
+Writer::Writer(std::unique_ptr<sqlite::Database> database, Open open, EnvSeal env_seal)
+    : database_(std::move(database)),
+      open_(std::move(open)),
+      env_seal_(std::move(env_seal)),
+      thread_([this] { run(); }) {}
 
 Writer::~Writer() {
     {
@@ -104,7 +107,7 @@ std::size_t Writer::commit(Batch& batch, std::size_t first) {
 
 bool Writer::run_in_savepoint(Job& job) {
     if (job.result = database_->run("SAVEPOINT job"); !job.result) return false;
-    SqliteTx tx(*database_);
+    SqliteTx tx(*database_, env_seal_);
     try {
         job.result = job.work(tx);
     } catch (...) {

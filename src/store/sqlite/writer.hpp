@@ -15,6 +15,7 @@
 
 #include "ports/store.hpp"
 #include "sqlite/database.hpp"
+#include "store/sqlite/env_seal.hpp"
 
 namespace loco::store {
 
@@ -24,7 +25,7 @@ class Writer {
     using Open = std::function<Result<std::unique_ptr<sqlite::Database>>()>;
 
     // `open` gives a new connection whenever the one in use has failed for good.
-    Writer(std::unique_ptr<sqlite::Database> database, Open open);
+    Writer(std::unique_ptr<sqlite::Database> database, Open open, EnvSeal env_seal);
     // Finishes what was handed to it.
     ~Writer();
 
@@ -54,6 +55,7 @@ class Writer {
 
     std::unique_ptr<sqlite::Database> database_;
     Open open_;
+    EnvSeal env_seal_;
     std::string trouble_;  // the code of the last failure, until a commit succeeds
     Listener listener_;
     std::mutex mutex_;

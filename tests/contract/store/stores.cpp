@@ -10,6 +10,20 @@ namespace loco::store {
 
 namespace {
 
+// In place of a cipher: bound to the app and the name all the same.
+EnvSeal turned_around() {
+    return {.seal = [](const AppId& app, const std::string& name,
+                       const std::string& value) -> Result<std::string> {
+                return app.str() + name + ":" + std::string(value.rbegin(), value.rend());
+            },
+            .open = [](const AppId& app, const std::string& name,
+                       const std::string& sealed) -> Result<std::string> {
+                const auto bound = app.str() + name + ":";
+                if (!sealed.starts_with(bound)) return fail(ErrorKind::invalid, "another's value");
+                return std::string(sealed.rbegin(), sealed.rend() - static_cast<std::ptrdiff_t>(bound.size()));
+            }};
+}
+
 // The store, and its folder that goes after it.
 struct InFolder {
     std::filesystem::path folder;
@@ -19,7 +33,7 @@ struct InFolder {
         std::string name = ::testing::TempDir() + "loco-store-XXXXXX";
         EXPECT_NE(::mkdtemp(name.data()), nullptr);
         folder = name;
-        auto opened = SqliteStore::open({.folder = folder}, SystemClock());
+        auto opened = SqliteStore::open({.folder = folder, .env_seal = turned_around()}, SystemClock());
         EXPECT_TRUE(opened) << opened.error().message;
         if (opened) store = *std::move(opened);
     }
