@@ -299,6 +299,7 @@ Result<> Parts::run(const StopSignal& stop) {
     LOCO_ASSIGN(const auto ops_listen, platform::parse_host_port(server_.ops_listen));
     LOCO_ASSIGN(auto ops, http::Server::start({.address = ops_listen.host, .port = ops_listen.port, .handler_threads = 1},
                                               api::make_ops(services_)));
+    if (const auto renewed = renew_all_leases(context_); !renewed) log::failure("open builds may be given up", renewed.error());
     loop_.start();
     runtime_.watch();
     const std::jthread janitor([this](const std::stop_token& ended) { keep_house(ended); });

@@ -239,6 +239,22 @@ Result<> renew_lease(Context& context, const DeploymentId& id) {
     return {};
 }
 
+Result<> renew_all_leases(Context& context) {
+    return context.store.write([&](WriteTx& tx) -> Result<> {
+        const auto until = context.clock.now() + kBuildLease;
+        LOCO_ASSIGN(const auto apps, tx.all_apps());
+        for (const auto& app : apps) {
+            LOCO_ASSIGN(auto open, tx.open_deployments(app));
+            for (auto& deployment : open) {
+                if (deployment.state != DeploymentState::building || deployment.lease_until >= until) continue;
+                deployment.lease_until = until;
+                LOCO_TRY(tx.put(deployment));
+            }
+        }
+        return {};
+    });
+}
+
 Result<RegistryToken> push_token(Context& context, Registry& registry, const DeploymentId& id) {
     LOCO_ASSIGN(const auto deployment, change_building(context, id, [&](WriteTx& tx, Deployment& d, App&) -> Result<> {
                     const auto now = context.clock.now();

@@ -24,6 +24,10 @@ struct DeployStart {
 // The client lives.
 [[nodiscard]] Result<> renew_lease(Context& context, const DeploymentId& deployment);
 
+// At the start of loco-api, before anything looks at leases: whoever builds could not renew while it was away, so every
+// open build has a fresh one. A client that is gone meanwhile is missed one lease later.
+[[nodiscard]] Result<> renew_all_leases(Context& context);
+
 // Given once; again only to go on with a push that has lasted nearly as long as the token (4 minutes).
 [[nodiscard]] Result<RegistryToken> push_token(Context& context, Registry& registry, const DeploymentId& deployment);
 

@@ -132,6 +132,18 @@ TEST_F(UsecaseTest, ReservedAndMalformedNamesAreRefused) {
     }
 }
 
+TEST_F(AppTest, AnOpenBuildHasAFreshLeaseAfterTheServerWasAway) {
+    const auto building = start();
+    const auto checked = start();
+    ASSERT_TRUE(report_built(context_, checked.id, {.digest = kDigest, .image_id = "id"}));
+    clock_.pass(10 * kBuildLease);
+    ASSERT_TRUE(renew_all_leases(context_));
+    read([&](const ReadTx& tx) {
+        EXPECT_EQ(tx.deployment(building.id)->lease_until, clock_.now() + kBuildLease);
+        EXPECT_EQ(tx.deployment(checked.id)->lease_until, checked.lease_until);
+    });
+}
+
 TEST_F(AppTest, ASecondOfTheNameIsAConflictAndTheHostIsTheFirsts) {
     const auto again = create_app(context_, actor_, team_.id, "shop");
     ASSERT_FALSE(again);
