@@ -5,8 +5,6 @@
 namespace loco::identity {
 namespace {
 
-constexpr auto kCacheFor = std::chrono::seconds(5);
-constexpr std::size_t kMaxCached = 10'000;
 constexpr std::size_t kMaxTokenLength = 512;
 
 std::unexpected<Error> refuse(std::string message) {
@@ -26,41 +24,22 @@ Result<Principal> Authenticator::authenticate(std::string_view authorization) {
 Result<Principal> Authenticator::authenticate_token(std::string_view token) {
     if (token.empty() || token.size() > kMaxTokenLength) return refuse("the token is malformed");
     const auto hash = crypto::sha256_hex(token);
-    const auto now = clock_.now();
-    {
-        const std::scoped_lock lock(mutex_);
-        const auto found = cache_.find(hash);
-        if (found != cache_.end() && clock_.steady() - found->second.read_at < kCacheFor &&
-            (!found->second.expires_at || *found->second.expires_at > now)) {
-            return found->second.principal;
-        }
-    }
-    Entry entry;
+    Principal principal;
     const auto read = store_.read([&](const ReadTx& tx) -> Result<> {
-        LOCO_ASSIGN(const auto row, tx.token_by_hash(hash));
+        LOCO_ASSIGN(auto row, tx.token_by_hash(hash));
         if (row.revoked) return refuse("the token was revoked");
-        if (row.expires_at && *row.expires_at <= now) return refuse("the token has expired");
-        LOCO_ASSIGN(entry.principal.user, tx.user(row.user));
-        entry.principal.token = row.id;
-        entry.principal.scopes = row.scopes;
-        entry.principal.only_team = row.team;
-        entry.expires_at = row.expires_at;
+        if (row.expires_at && *row.expires_at <= clock_.now()) return refuse("the token has expired");
+        LOCO_ASSIGN(principal.user, tx.user(row.user));
+        principal.token = row.id;
+        principal.scopes = std::move(row.scopes);
+        principal.only_team = row.team;
         return {};
     });
     if (!read) {
         if (read.error().kind == ErrorKind::not_found) return refuse("the token is not valid");
         return fail(read.error());
     }
-    entry.read_at = clock_.steady();
-    const std::scoped_lock lock(mutex_);
-    if (cache_.size() >= kMaxCached) cache_.clear();
-    cache_[hash] = entry;
-    return entry.principal;
-}
-
-void Authenticator::forget() {
-    const std::scoped_lock lock(mutex_);
-    cache_.clear();
+    return principal;
 }
 
 }  // namespace loco::identity

@@ -14,7 +14,6 @@ import pytest
 
 from support import web
 from support.server import SCOPES, Principal, Server
-from support.wait import until
 
 ROLES = ["viewer", "developer", "admin", "owner"]
 
@@ -239,7 +238,7 @@ def test_a_token_for_operating_may_restart_and_scale_and_nothing_else(server):
         assert server.call("POST", f"{app}/deployments", body, token=None, authorization=deployer).status == 403
 
 
-def test_a_token_revoked_or_expired_while_the_server_runs_is_refused_within_seconds(own_server):
+def test_a_token_revoked_or_expired_while_the_server_runs_is_refused_at_once(own_server):
     one = own_server()
     people = one.populate()
     one.start()
@@ -249,7 +248,7 @@ def test_a_token_revoked_or_expired_while_the_server_runs_is_refused_within_seco
         with sqlite3.connect(one.database) as database:
             database.execute(f"UPDATE tokens SET {change} WHERE name = ?", (name,))
         database.close()
-        until(lambda: one.call("GET", "/me", token=None, authorization=who).status == 401, 8, f"{name}'s token is refused")
+        assert one.call("GET", "/me", token=None, authorization=who).status == 401, f"{name}'s token is taken"
     # Leaving the team takes effect at once: membership is read with each request.
     viewer = people["viewer"].authorization
     assert one.call("GET", "/teams/main/apps", token=None, authorization=viewer).status == 200

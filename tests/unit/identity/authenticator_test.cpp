@@ -1,0 +1,84 @@
+#include "identity/authenticator.hpp"
+
+#include <gtest/gtest.h>
+
+#include "crypto/hash.hpp"
+#include "store/memory/memory_store.hpp"
+
+namespace loco::identity {
+namespace {
+
+class StillClock final : public Clock {
+  public:
+    Time now() const override { return now_; }
+    SteadyTime steady() const override { return SteadyTime(now_.time_since_epoch()); }
+    void pass(Duration time) { now_ += time; }
+
+  private:
+    Time now_ = from_unix_ms(1'700'000'000'000);
+};
+
+class AuthenticatorTest : public testing::Test {
+  protected:
+    AuthenticatorTest() {
+        EXPECT_TRUE(store_.write([&](WriteTx& tx) {
+            return tx.put(User{.id = UserId("usr_1"), .provider = "local", .subject = "ada", .login = "ada", .email = {}, .created_at = {}});
+        }));
+        put();
+    }
+    void put() {
+        EXPECT_TRUE(store_.write([&](WriteTx& tx) { return tx.put(token_); }));
+    }
+    std::string refusal() {
+        const auto principal = authenticator_.authenticate("Bearer loco_one");
+        EXPECT_TRUE(principal || principal.error().kind == ErrorKind::unauthenticated);
+        return principal ? "" : principal.error().message;
+    }
+
+    StillClock clock_;
+    store::MemoryStore store_;
+    Authenticator authenticator_{store_, clock_};
+    Token token_{.id = TokenId("tok_1"),
+                 .user = UserId("usr_1"),
+                 .name = "one",
+                 .sha256 = crypto::sha256_hex("loco_one"),
+                 .scopes = {"app:read"},
+                 .team = {},
+                 .created_at = {},
+                 .expires_at = {},
+                 .last_used_at = {}};
+};
+
+TEST_F(AuthenticatorTest, SaysWhoATokenIs) {
+    const auto principal = authenticator_.authenticate("Bearer loco_one");
+    ASSERT_TRUE(principal);
+    EXPECT_EQ(principal->user.login, "ada");
+    EXPECT_EQ(principal->token, token_.id);
+    EXPECT_EQ(principal->scopes, token_.scopes);
+    EXPECT_EQ(authenticator_.authenticate("Bearer loco_two").error().message, "the token is not valid");
+}
+
+TEST_F(AuthenticatorTest, ATokenIsRefusedFromTheRequestAfterItsRevocation) {
+    EXPECT_EQ(refusal(), "");
+    token_.revoked = true;
+    put();
+    EXPECT_EQ(refusal(), "the token was revoked");
+}
+
+TEST_F(AuthenticatorTest, ATokenIsRefusedFromTheMomentThatItExpires) {
+    token_.expires_at = clock_.now() + std::chrono::seconds(1);
+    put();
+    EXPECT_EQ(refusal(), "");
+    clock_.pass(std::chrono::seconds(1));
+    EXPECT_EQ(refusal(), "the token has expired");
+}
+
+TEST_F(AuthenticatorTest, AScopeThatWasTakenAwayIsGoneAtOnce) {
+    EXPECT_EQ(refusal(), "");
+    token_.scopes = {};
+    put();
+    EXPECT_TRUE(authenticator_.authenticate("Bearer loco_one")->scopes.empty());
+}
+
+}  // namespace
+}  // namespace loco::identity
