@@ -25,14 +25,15 @@ std::string to_ndjson(const LogLine& line) {
            "\n";
 }
 
-// The lines that were asked for, then each that comes.
+// The lines that were asked for, then each that comes, until the app is gone.
 class FollowedLogs final : public http::BodyStream {
   public:
     FollowedLogs(Services& services, LogFilter filter, std::string first, std::int64_t after)
         : services_(services), filter_(std::move(filter)), first_(std::move(first)), after_(after) {}
 
     void set_waker(std::function<void()> waker) override {
-        subscription_ = services_.log_feed.follow(filter_.app.str(), std::move(waker));
+        lines_ = services_.log_feed.follow(filter_.app.str(), waker);
+        events_ = services_.event_feed.follow(filter_.app.str(), std::move(waker));  // its removal is one
     }
 
     Chunk next() override {
@@ -44,6 +45,7 @@ class FollowedLogs final : public http::BodyStream {
             chunk.data += to_ndjson(line);
             after_ = std::max(after_, line.seq);
         }
+        if (lines->empty()) chunk.ended = is_gone();
         return chunk;
     }
 
@@ -51,11 +53,20 @@ class FollowedLogs final : public http::BodyStream {
     std::string keep_alive() const override { return "\n"; }
 
   private:
+    bool is_gone() {
+        const auto read = services_.context.store.read([&](const ReadTx& tx) -> Result<> {
+            LOCO_TRY(tx.app(filter_.app));
+            return {};
+        });
+        return !read && read.error().kind == ErrorKind::not_found;
+    }
+
     Services& services_;
     LogFilter filter_;
     std::string first_;
     std::int64_t after_;
-    std::shared_ptr<void> subscription_;
+    std::shared_ptr<void> lines_;
+    std::shared_ptr<void> events_;
 };
 
 template <class Number>

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from support import web
+from support.server import Stream
 from support.wait import until
 
 
@@ -35,6 +36,16 @@ def test_an_app_that_is_destroyed_is_gone_and_its_name_is_free(loco):
         assert answer.status == 201 and answer.json()["url"] == f"http://fleeting.localhost:{loco.gateway}", answer.text
         assert loco.call("DELETE", loco.path("fleeting")).status == 202
         until(lambda: loco.call("GET", loco.path("fleeting")).status == 404, 20, "it is gone")
+
+
+def test_following_the_log_of_an_app_ends_when_it_is_destroyed(loco):
+    """The server says the end; a client that comes back is told that there is no such app."""
+    loco.call("POST", f"/teams/{loco.team()}/apps", {"name": "followed"})
+    stream = Stream(loco, f"{loco.path('followed')}/logs?follow=true", token=loco.token())
+    assert stream.answer.status == 200 and not stream.ended.is_set()
+    assert loco.call("DELETE", loco.path("followed")).status == 202
+    assert stream.ended.wait(20), "the stream has not ended"
+    assert loco.call("GET", f"{loco.path('followed')}/logs?follow=true").status == 404
 
 
 def test_a_push_token_opens_one_repository_for_five_minutes_and_nothing_else(loco, waiting):
