@@ -34,4 +34,20 @@ std::vector<ObsoleteImage> obsolete_images(const AppRows& rows, const std::vecto
     return out;
 }
 
+std::vector<Deployment> unreleased_images(const AppRows& rows, const std::vector<Release>& releases,
+                                          const std::vector<Deployment>& deployments) {
+    std::set<std::pair<std::string, std::string>> images;
+    for (const auto& release : releases) {
+        if (release.image_kept) images.emplace(release.repository, release.digest);
+    }
+    for (const auto& [id, release] : rows.releases) images.emplace(release.repository, release.digest);
+    for (const auto& deployment : rows.open) images.emplace(deployment.repository, deployment.digest);
+    std::vector<Deployment> out;
+    for (const auto& deployment : deployments) {
+        const bool unreleased = is_terminal(deployment.state) && !deployment.release && !deployment.digest.empty();
+        if (unreleased && images.emplace(deployment.repository, deployment.digest).second) out.push_back(deployment);
+    }
+    return out;
+}
+
 }  // namespace loco::reconcile

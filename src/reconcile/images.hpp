@@ -1,4 +1,4 @@
-// Which releases' images may go. Pure.
+// Which images may go. Pure.
 #pragma once
 
 #include <vector>
@@ -17,5 +17,10 @@ struct ObsoleteImage {
 // Of `releases` (an app's), those whose image is kept but needed by nothing: not live, not among the last
 // kKeptLiveReleases that were, run by no instance and named by no open deployment.
 [[nodiscard]] std::vector<ObsoleteImage> obsolete_images(const AppRows& rows, const std::vector<Release>& releases);
+
+// Of `deployments` (an app's), those that have ended and whose image no release whose image is kept has, and no open
+// deployment names: it was pushed, and refused. One of each image.
+[[nodiscard]] std::vector<Deployment> unreleased_images(const AppRows& rows, const std::vector<Release>& releases,
+                                                        const std::vector<Deployment>& deployments);
 
 }  // namespace loco::reconcile

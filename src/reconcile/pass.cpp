@@ -40,6 +40,9 @@ Result<bool> Reconciler::Pass::round(PassResult& result) {
         result.gone = loaded.error().kind == ErrorKind::not_found;
         return fail(loaded.error());
     }
+    // A use case has ended one: its image was refused before it came here.
+    if (rows_.open.size() < memo_.open) memo_.cleanup_due = true;
+    memo_.open = rows_.open.size();
     observe();
     auto next = plan(rows_, seen_, ports_.clock.now());
     result.wake_at = next.wake_at;

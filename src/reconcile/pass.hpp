@@ -23,7 +23,9 @@ struct Reconciler::Memo {
     std::map<InstanceId, StartError> start_errors;
     std::map<DeploymentId, Error> admission_errors;
     std::set<InstanceId> watched;
-    bool cleanup_due = true;  // images of old releases
+    std::size_t open = 0;     // deployments, when last looked at
+    bool cleanup_due = true;  // images that nothing needs
+    std::set<DeploymentId> cleaned;  // of the newest deployments: those without a release whose image is gone
     bool forgotten = false;
 };
 
@@ -71,7 +73,9 @@ class Reconciler::Pass {
     [[nodiscard]] Result<Admission> admit(const Deployment& deployment);
     [[nodiscard]] Result<SecretEnv> secrets_of(const Release& release);
     [[nodiscard]] Result<std::vector<Release>> all_releases();
-    [[nodiscard]] Result<> remove_image(const Release& release);
+    [[nodiscard]] Result<std::vector<Deployment>> newest_deployments();
+    [[nodiscard]] Result<> remove_image(const ImageRef& image);
+    [[nodiscard]] Result<> clean_unreleased(const std::vector<Release>& releases);
     [[nodiscard]] Result<> clean_images();
     [[nodiscard]] std::string url() const;
 

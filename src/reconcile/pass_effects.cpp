@@ -13,6 +13,8 @@ namespace loco::reconcile {
 namespace {
 
 constexpr int kReleasesAtOnce = 100;
+// How far back images of deployments that made no release are looked for.
+constexpr int kDeploymentsToClean = 100;
 
 Result<> ignore_not_found(Result<> result) {
     if (!result && result.error().kind == ErrorKind::not_found) return {};
@@ -235,17 +237,28 @@ Result<std::vector<Release>> Reconciler::Pass::all_releases() {
     }
 }
 
-Result<> Reconciler::Pass::remove_image(const Release& release) {
-    LOCO_TRY(ignore_not_found(ports_.runtime.remove_image({release.repository, release.digest})));
-    return ignore_not_found(ports_.registry.remove_manifest(release.repository, release.digest));
+Result<std::vector<Deployment>> Reconciler::Pass::newest_deployments() {
+    std::vector<Deployment> out;
+    LOCO_TRY(ports_.store.read([&](const ReadTx& tx) -> Result<> {
+        LOCO_ASSIGN(out, tx.deployments(app_, {}, kDeploymentsToClean));
+        return {};
+    }));
+    return out;
+}
+
+Result<> Reconciler::Pass::remove_image(const ImageRef& image) {
+    LOCO_TRY(ignore_not_found(ports_.runtime.remove_image(image)));
+    return ignore_not_found(ports_.registry.remove_manifest(image.repository, image.digest));
 }
 
 Result<> Reconciler::Pass::operator()(const Forget&) {
     LOCO_ASSIGN(const auto releases, all_releases());
     std::set<std::string> removed;
     for (const auto& release : releases) {
-        if (release.image_kept && removed.insert(release.digest).second) LOCO_TRY(remove_image(release));
+        if (!release.image_kept || !removed.insert(release.digest).second) continue;
+        LOCO_TRY(remove_image({release.repository, release.digest}));
     }
+    LOCO_TRY(clean_unreleased(releases));
     LOCO_TRY(ports_.forget_logs(app_));
     bool team_is_empty = false;
     LOCO_TRY(ports_.store.read([&](const ReadTx& tx) -> Result<> {
@@ -265,10 +278,25 @@ Result<> Reconciler::Pass::operator()(const Forget&) {
     return {};
 }
 
+// What was pushed and never became a release: refused, superseded, or another deployment held the app.
+Result<> Reconciler::Pass::clean_unreleased(const std::vector<Release>& releases) {
+    LOCO_ASSIGN(const auto deployments, newest_deployments());
+    // One that began meanwhile may push the same image again; its end asks for another cleaning.
+    const bool any_open = std::ranges::any_of(deployments, [](const Deployment& one) { return !is_terminal(one.state); });
+    if (any_open) return {};
+    std::erase_if(memo_.cleaned, [&](const DeploymentId& id) { return !contains(deployments, id, &Deployment::id); });
+    for (const auto& deployment : unreleased_images(rows_, releases, deployments)) {
+        if (memo_.cleaned.contains(deployment.id)) continue;
+        LOCO_TRY(remove_image({deployment.repository, deployment.digest}));
+        memo_.cleaned.insert(deployment.id);
+    }
+    return {};
+}
+
 Result<> Reconciler::Pass::clean_images() {
     LOCO_ASSIGN(const auto releases, all_releases());
     for (const auto& obsolete : obsolete_images(rows_, releases)) {
-        if (obsolete.remove) LOCO_TRY(remove_image(obsolete.release));
+        if (obsolete.remove) LOCO_TRY(remove_image({obsolete.release.repository, obsolete.release.digest}));
         // Marked after it is gone: what is marked is never looked at again.
         LOCO_TRY(ports_.store.write([&](WriteTx& tx) -> Result<> {
             LOCO_ASSIGN(auto release, tx.release(obsolete.release.id));
@@ -276,7 +304,7 @@ Result<> Reconciler::Pass::clean_images() {
             return tx.put(release);
         }));
     }
-    return {};
+    return clean_unreleased(releases);
 }
 
 }  // namespace loco::reconcile

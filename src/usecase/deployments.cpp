@@ -324,8 +324,8 @@ Result<Deployment> report_built(Context& context, const DeploymentId& id, const 
         LOCO_TRY(tx.put(app));
         return put_with_event(tx, deployment, app, "the image is being checked", now);
     }));
+    context.wake(deployment.app);  // when it is refused its image goes
     if (refusal) return fail(std::move(*refusal));
-    context.wake(deployment.app);
     return deployment;
 }
 

@@ -48,7 +48,19 @@ class EmptyRegistry final : public Registry {
     Result<ManifestInfo> manifest(const std::string&, const std::string& digest) override { return ManifestInfo{.digest = digest}; }
     Result<RegistryToken> push_token(const std::string&) override { return RegistryToken{}; }
     Result<RegistryToken> pull_token(const std::string&) override { return RegistryToken{}; }
-    Result<> remove_manifest(const std::string&, const std::string&) override { return {}; }
+    Result<> remove_manifest(const std::string&, const std::string& digest) override {
+        const std::lock_guard lock(mutex_);
+        removed_.push_back(digest);
+        return {};
+    }
+    [[nodiscard]] std::vector<std::string> removed() const {
+        const std::lock_guard lock(mutex_);
+        return removed_;
+    }
+
+  private:
+    mutable std::mutex mutex_;
+    std::vector<std::string> removed_;
 };
 
 class LoopTest : public ::testing::Test {
@@ -70,7 +82,7 @@ class LoopTest : public ::testing::Test {
                 }};
     }
 
-    DeploymentId deploy(const std::string& name) {
+    DeploymentId deploy(const std::string& name, std::int64_t uid = 1) {
         auto c = context();
         const Actor actor{.user = {}, .login = "ann"};
         const auto app = create_app(c, actor, team_.id, name);
@@ -81,7 +93,7 @@ class LoopTest : public ::testing::Test {
         const auto started = start_deploy(c, actor, app->id, spec);
         EXPECT_TRUE(started) << started.error().message;
         const ImageRef image{started->deployment.repository, "sha256:" + name};
-        runtime_.add_image(image, {.image_id = "i", .platform = config_.platform, .user = "1", .uid = 1, .gid = 1});
+        runtime_.add_image(image, {.image_id = "i", .platform = config_.platform, .user = std::to_string(uid), .uid = uid, .gid = 1});
         const auto reported = report_built(c, started->deployment.id, {.digest = image.digest, .image_id = "i"});
         EXPECT_TRUE(reported) << reported.error().message;
         return started->deployment.id;
@@ -141,6 +153,40 @@ TEST_F(LoopTest, DeploysOfManyAppsGoLiveWithoutAnySweep) {
     for (int i = 0; i < 10; ++i) deployments.push_back(deploy("app" + std::to_string(i)));
     for (const auto& id : deployments) EXPECT_TRUE(eventually([&] { return state(id) == DeploymentState::live; })) << id.str();
     EXPECT_EQ(runtime_.starts(), 10U);
+}
+
+TEST_F(LoopTest, TheImageOfADeployThatIsRefusedGoesAndOnlyOnce) {
+    start();
+    const auto bad = deploy("bad", /*uid=*/0);
+    EXPECT_TRUE(eventually([&] { return state(bad) == DeploymentState::failed; }));
+    EXPECT_TRUE(eventually([&] { return registry_.removed() == std::vector<std::string>{"sha256:bad"}; }));
+    AppId app;
+    EXPECT_TRUE(store_.read([&](const ReadTx& tx) -> Result<> {
+        LOCO_ASSIGN(const auto row, tx.deployment(bad));
+        app = row.app;
+        return {};
+    }));
+    auto c = context();
+    ASSERT_TRUE(destroy_app(c, {.user = {}, .login = "ann"}, app));
+    EXPECT_TRUE(eventually([&] { return !store_.read([&](const ReadTx& tx) -> Result<> {
+        LOCO_TRY(tx.app(app));
+        return {};
+    }); }));
+    EXPECT_EQ(registry_.removed().size(), 1U);
+}
+
+TEST_F(LoopTest, WhatADeployPushedThatNeverBecameAReleaseGoesWithItsApp) {
+    const auto bad = deploy("bad", /*uid=*/0);
+    AppId app;
+    EXPECT_TRUE(store_.read([&](const ReadTx& tx) -> Result<> {
+        LOCO_ASSIGN(const auto row, tx.deployment(bad));
+        app = row.app;
+        return {};
+    }));
+    auto c = context();
+    ASSERT_TRUE(destroy_app(c, {.user = {}, .login = "ann"}, app));
+    start();
+    EXPECT_TRUE(eventually([&] { return registry_.removed() == std::vector<std::string>{"sha256:bad"}; }));
 }
 
 TEST_F(LoopTest, WhatWasToBeDoneBeforeItStartedIsDone) {

@@ -111,6 +111,36 @@ TEST(Images, OneThatAnotherReleaseOrAnOpenDeploymentSharesIsOnlyUnmarked) {
     EXPECT_EQ(removed, (std::map<int, bool>{{4, true}, {3, false}, {2, false}, {1, false}}));
 }
 
+TEST(Images, OneThatWasRefusedGoesUnlessAReleaseOrAnOpenDeploymentHasIt) {
+    Scene scene;
+    std::vector<Release> releases{Scene().release(2), Scene().release(1)};
+    releases[1].image_kept = false;
+    std::vector<Deployment> deployments;
+    const auto ended = [&](const std::string& id, DeploymentState state, const std::string& digest) -> Deployment& {
+        Deployment row;
+        row.id = DeploymentId(id);
+        row.state = state;
+        row.repository = "loco/1";
+        row.digest = digest;
+        return deployments.emplace_back(row);
+    };
+    using enum DeploymentState;
+    ended("refused", failed, "sha256:a");
+    ended("again", superseded, "sha256:a");
+    ended("unbuilt", cancelled, "");
+    ended("kept", failed, "sha256:2");
+    ended("as one that was cleaned up", failed, "sha256:1");
+    ended("released", failed, "sha256:b").release = ReleaseId("rel_3");
+    ended("under way", checking, "sha256:c");
+    ended("open elsewhere", failed, "sha256:d");
+    scene.deployment(DeploymentKind::deploy, building);
+    scene.rows.open[0].repository = "loco/1";
+    scene.rows.open[0].digest = "sha256:d";
+    std::vector<std::string> gone;
+    for (const auto& one : unreleased_images(scene.rows, releases, deployments)) gone.push_back(one.id.str());
+    EXPECT_EQ(gone, (std::vector<std::string>{"refused", "as one that was cleaned up"}));
+}
+
 TEST(Routes, APortThatTheNewReleaseHasNoMoreKeepsItsRouteWhileItDrains) {
     Scene scene;
     scene.release(1).spec.ports.push_back({.name = "admin", .port = 9090, .path = "/admin"});
