@@ -121,10 +121,12 @@ def test_metrics_are_null_where_nothing_tells_them(server):
 def test_text_of_users_is_kept_as_it_is_and_harmless(server):
     path = server.app()
     spec = server.spec(path)
-    spec["env"] = {"GREETING": "<b>ü</b> \x1b[31m \u2028 '; drop table apps; --"}
+    spec["deploy"]["command"] = ["/app", "<b>ü</b> \u2028 '; drop table apps; --"]
+    spec["env"] = {"GREETING": "<b>ü</b> \x1b[31m \u2028"}
     begun = server.post(f"{path}/deployments", {"kind": "deploy", "spec": spec})
     stored = json.loads(server.rows("SELECT spec_json FROM deployments WHERE id = ?", begun["id"])[0][0])
-    assert stored["env"] == spec["env"]
+    assert stored["deploy"]["command"] == spec["deploy"]["command"]
+    assert "<b>" not in json.dumps(stored["env"]), "values are sealed"
     server.post(f"{path}/deployments/{begun['id']}/result", {"failure": {"message": "\x1b]0;title\x07 é \u202e"}}, expect=200)
     assert server.get(f"{path}/deployments/{begun['id']}")["diagnosis"]["message"] == "\x1b]0;title\x07 é \u202e"
     out = server.loco("status", "-a", path.rpartition("/")[2])

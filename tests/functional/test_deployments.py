@@ -182,8 +182,8 @@ def test_a_build_whose_client_went_away_fails_when_its_lease_is_over(own_server)
     one = own_server().start()
     app = one.app()
     path = f"{app}/deployments/{one.deployment(app)['id']}"
-    with one.offline() as database:
-        database.execute("UPDATE deployments SET lease_until = ?", (time.time_ns() + 3 * 10**9,))
+    one.change("UPDATE deployments SET lease_until = ?", time.time_ns() + 3 * 10**9)
+    one.deployment(app)   # another's, so that the app is looked at
     until(lambda: one.get(path)["state"] == "failed", 30, "the lease is over")
     diagnosis = one.get(path)["diagnosis"]
     assert "client" in diagnosis["message"] and diagnosis["phase"] == "building"
@@ -194,11 +194,21 @@ def test_a_client_that_says_something_keeps_its_lease(own_server):
     one = own_server().start()
     app = one.app()
     path = f"{app}/deployments/{one.deployment(app)['id']}"
-    with one.offline() as database:
-        database.execute("UPDATE deployments SET lease_until = ?", (time.time_ns() + 4 * 10**9,))
+    one.change("UPDATE deployments SET lease_until = ?", time.time_ns() + 4 * 10**9)
+    one.deployment(app)
     assert one.call("POST", f"{path}/build-log", raw=b"").status == 204
-    assert one.rows("SELECT lease_until FROM deployments")[0][0] > time.time_ns() + 30 * 10**9
+    assert one.rows("SELECT lease_until FROM deployments WHERE id = ?", path.rpartition("/")[2])[0][0] > time.time_ns() + 30 * 10**9
     holds_for(lambda: one.get(path)["state"] == "building", 5, "the build goes on past the old end of its lease", every=0.5)
+
+
+def test_a_build_goes_on_though_the_server_was_away_for_longer_than_its_lease(own_server):
+    one = own_server().start()
+    app = one.app()
+    path = f"{app}/deployments/{one.deployment(app)['id']}"
+    with one.offline() as database:
+        database.execute("UPDATE deployments SET lease_until = ?", (time.time_ns() - 600 * 10**9,))
+    holds_for(lambda: one.get(path)["state"] == "building", 2, "the client has time to come back", every=0.2)
+    assert one.call("POST", f"{path}/build-log", raw=b"here again\n").status == 204
 
 
 def test_required_secrets_stop_a_deploy_before_it_builds(server):

@@ -132,6 +132,12 @@ class Server:
         with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=10)) as database:
             return database.execute(sql, values).fetchall()
 
+    def change(self, sql: str, *values) -> None:
+        """While the server runs."""
+        with contextlib.closing(sqlite3.connect(self.database, timeout=10)) as database:
+            database.execute(sql, values)
+            database.commit()
+
     @contextlib.contextmanager
     def offline(self):
         """Stops the server, gives its database to change, and starts the server again."""
