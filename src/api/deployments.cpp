@@ -85,6 +85,13 @@ Result<http::Response> begin_scale(Services& services, Call& call, Body& body) {
     return deployment_response(services, 201, *deployment);
 }
 
+// At most that many bytes, and no part of a character.
+std::string_view cut(std::string_view text, std::size_t max) {
+    if (text.size() <= max) return text;
+    while (max > 0 && (static_cast<unsigned char>(text[max]) & 0xC0) == 0x80) --max;
+    return text.substr(0, max);
+}
+
 Diagnosis read_failure(Body& body, const json::value& failure) {
     Diagnosis diagnosis{.phase = "building", .kind = static_cast<std::uint8_t>(ErrorKind::build_failed)};
     if (!failure.is_object()) {
@@ -98,7 +105,7 @@ Diagnosis read_failure(Body& body, const json::value& failure) {
             body.wrong("failure." + std::string(name) + " must be a string");
             return {};
         }
-        return std::string(std::string_view(field->as_string()).substr(0, max));
+        return std::string(cut(field->as_string(), max));
     };
     diagnosis.code = text("code", 64);
     diagnosis.message = text("message", 2000);

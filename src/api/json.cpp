@@ -51,10 +51,10 @@ json::value time_or_null(const std::optional<Time>& time) {
 
 json::object present(const Diagnosis& diagnosis) {
     json::array steps;
-    for (const auto& step : diagnosis.next_steps) steps.emplace_back(step);
-    return {{"code", diagnosis.code},
+    for (const auto& step : diagnosis.next_steps) steps.emplace_back(to_utf8(step));
+    return {{"code", to_utf8(diagnosis.code)},
             {"phase", diagnosis.phase},
-            {"message", diagnosis.message},
+            {"message", to_utf8(diagnosis.message)},
             {"evidence", to_utf8(diagnosis.evidence)},
             {"next_steps", std::move(steps)},
             {"exit_status", traits(static_cast<ErrorKind>(diagnosis.kind)).exit_status}};

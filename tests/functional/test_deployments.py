@@ -136,6 +136,25 @@ def test_a_failed_build_is_told_with_its_evidence(server, building):
     assert server.get(f"{app}/releases")["items"] == []
 
 
+def test_a_failure_that_is_too_long_is_cut_between_characters(server):
+    app = server.app()
+    path = f"{app}/deployments/{server.deployment(app)['id']}"
+    failure = {"code": "c" + "é" * 40, "message": "m" + "€" * 1000, "evidence": "e" + "😀" * 5000}
+    server.post(f"{path}/result", {"failure": failure}, expect=200)
+    diagnosis = server.get(path)["diagnosis"]
+    assert diagnosis["code"] == "c" + "é" * 31 and diagnosis["message"] == "m" + "€" * 666
+    assert diagnosis["evidence"] == "e" + "😀" * 4095
+
+
+def test_a_diagnosis_that_is_no_text_is_still_told_as_json(server):
+    app = server.app()
+    path = f"{app}/deployments/{server.deployment(app)['id']}"
+    server.post(f"{path}/result", {"failure": {"code": "odd", "message": "<odd>"}}, expect=200)
+    with server.offline() as database:
+        database.execute("UPDATE deployments SET diagnosis_json = CAST(replace(diagnosis_json, '<odd>', CAST(x'C3' AS TEXT)) AS TEXT)")
+    assert server.get(path)["diagnosis"]["message"] == "\ufffd"
+
+
 @pytest.mark.parametrize("body", [
     {}, {"digest": "sha256:short"}, {"digest": "md5:" + "a" * 67}, {"digest": 7}, {"failure": {}}, {"failure": "x"}, {"failure": {"message": 1}},
     {"image_id": "x" * 200}, {"digest": DIGEST, "more": 1}, {"digest": "sha256:" + "Z" * 64},
