@@ -139,6 +139,13 @@ Result<Release> release_before(const ReadTx& tx, const App& app) {
     return *best;
 }
 
+Result<Release> release_named(const ReadTx& tx, const App& app, int number) {
+    auto release = tx.release_by_number(app.id, number);
+    if (release || release.error().kind != ErrorKind::not_found) return release;
+    return fail(ErrorKind::not_found, "app " + app.name + " has no release " + release_name(number),
+                "see them with `loco releases`", "no_such_release");
+}
+
 Result<> check_scale(const Release& live, const Config& config, const ScaleRequest& request, const std::string& process) {
     const bool known = process == main_process(live.spec) || live.spec.processes.contains(process);
     if (!known) {
@@ -393,7 +400,7 @@ Result<Deployment> rollback(Context& context, const Actor& actor, const AppId& i
     LOCO_TRY(context.store.write([&](WriteTx& tx) -> Result<> {
         LOCO_ASSIGN(auto app, live_app(tx, id));
         if (!app.live_release) return nothing_live(app);
-        LOCO_ASSIGN(const auto target, number ? tx.release_by_number(id, *number) : release_before(tx, app));
+        LOCO_ASSIGN(const auto target, number ? release_named(tx, app, *number) : release_before(tx, app));
         const auto name = release_name(target.number);
         if (!target.live_at) {
             return fail(ErrorKind::refused, name + " never was live, so it is no target of a rollback",

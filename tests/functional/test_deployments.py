@@ -279,7 +279,7 @@ def test_what_changes_a_live_app_holds_it_until_it_has_ended(server, live):
 
 
 def test_a_rollback_needs_a_release_that_was_live_and_is_not(server, live):
-    for release, status, code in (("v2", 422, "is_live"), ("v9", 404, None), ("v0", 422, "invalid_release"), ("x", 422, "invalid_release"),
+    for release, status, code in (("v2", 422, "is_live"), ("v9", 404, "no_such_release"), ("v0", 422, "invalid_release"), ("x", 422, "invalid_release"),
                                   ("v1x", 422, "invalid_release"), ("v99999999999", 422, "invalid_release")):
         problem = server.post(f"{live}/deployments", {"kind": "rollback", "release": release}, expect=status)
         assert code is None or problem["code"] == code, problem

@@ -304,7 +304,10 @@ TEST_F(AppTest, RollbackGoesToWhatWasLiveBeforeAndNotToWhatNeverWas) {
     EXPECT_EQ(app().lock, back->id);
     go_live(back->id);  // v3
     EXPECT_EQ(rollback(context_, actor_, app().id, 3).error().code, "is_live");
-    EXPECT_EQ(rollback(context_, actor_, app().id, 9).error().kind, ErrorKind::not_found);
+    const auto unknown = rollback(context_, actor_, app().id, 99);
+    EXPECT_EQ(unknown.error().kind, ErrorKind::not_found);
+    EXPECT_EQ(unknown.error().message, "app shop has no release v99");
+    EXPECT_NE(unknown.error().hint.find("loco releases"), std::string::npos);
     ASSERT_TRUE(store_.write([&](WriteTx& tx) {
         auto gone = v2;
         gone.image_kept = false;
