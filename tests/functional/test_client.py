@@ -317,6 +317,20 @@ def test_commands_that_change_a_live_app_begin_and_are_told_about(server):
     assert "not live yet" in server.loco("env", "list", "-a", "changing").err
 
 
+def test_a_change_of_the_environment_that_does_not_go_live_says_that_it_is_kept(server):
+    server.app("kept")
+    path = "/teams/main/apps/kept"
+    server.make_live(path)
+    client = subprocess.Popen([BINARIES / "loco", "env", "set", "A=1", "-a", "kept"], env=server.client, cwd=server.work, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    held = until(lambda: server.get(path)["deployment"], 10, "the change is under way")
+    server.post(f"{path}/deployments/{held['id']}/cancel", expect=202)
+    out, err = client.communicate(timeout=40)
+    assert client.returncode == 130 and not out, f"{client.returncode}: {err}"
+    assert "the change is kept" in err and "loco env unset" in err
+    assert "not live yet" in server.loco("env", "list", "-a", "kept").err
+
+
 def test_following_a_deployment_that_is_cancelled_elsewhere_ends_and_says_so(server):
     server.app("followed")
     server.make_live("/teams/main/apps/followed")

@@ -1,4 +1,5 @@
 // env list, set, unset, import: an app's secrets. Values go to the server and never come back.
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "cli/commands/all.hpp"
@@ -32,12 +33,24 @@ Result<> run_list(Invocation& invocation) {
     return {};
 }
 
+// The deployment itself, or it was interrupted; not only the connection by which it was followed.
+bool has_ended(const Error& error) {
+    return error.kind == ErrorKind::interrupted ||
+           std::ranges::any_of(error.context, [](const auto& one) { return one.first == "phase"; });
+}
+
 Result<> send(Invocation& invocation, json::object change, std::string_view done) {
     change["stage"] = invocation.has("--stage");
     LOCO_ASSIGN(const auto path, invocation.app_path());
     LOCO_ASSIGN(const auto changed, invocation.api().patch(path + "/env", std::move(change)));
     const auto& deployment = at(changed, "deployment");
-    if (deployment.is_object()) return finish(invocation, path, deployment, done);
+    if (deployment.is_object()) {
+        auto finished = finish(invocation, path, deployment, done);
+        if (finished || !has_ended(finished.error())) return finished;
+        finished.error().next_steps.emplace_back(
+            "the change is kept: it goes live with the next deploy; undo it with `loco env unset` or `loco env set`");
+        return finished;
+    }
     if (invocation.json()) {
         invocation.print_json(changed);
     } else {
