@@ -1,14 +1,11 @@
-// The functions of libcurl that Loco calls, forwarded to the library, which is loaded by the first call. Linked in the
-// usual way it would be loaded at each start of a program, with the 29 libraries that it needs in turn: 4 to 5 ms of
-// CPU, in `loco --version` and in every press of Tab most of the time (bench/README.md, GP6).
-// A program that lacks libcurl ends at the first call, saying so, as the dynamic linker would have ended it.
+// The functions of libcurl that Loco calls (base/on_demand.hpp): curl and the 29 libraries that it needs in turn cost 4
+// to 5 ms of CPU at a start.
 #define CURL_DISABLE_TYPECHECK
 #include <curl/curl.h>
-#include <dlfcn.h>
 
 #include <cstdarg>
-#include <cstdio>
-#include <cstdlib>
+
+#include "base/on_demand.hpp"
 
 #undef curl_easy_setopt
 #undef curl_easy_getinfo
@@ -16,30 +13,15 @@
 
 namespace {
 
-[[noreturn]] void give_up() {
-    const char* why = ::dlerror();
-    std::fprintf(stderr, "libcurl cannot be used: %s; apt-get install libcurl4\n",
-                 why == nullptr ? "" : why);
-    std::_Exit(127);
-}
-
-void* find(const char* name) {
+const loco::OnDemand& library() {
     // 4 is the only version of libcurl's binary interface since 2006.
-    static void* const library = ::dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
-    if (library == nullptr) give_up();
-    void* symbol = ::dlsym(library, name);
-    if (symbol == nullptr) give_up();
-    return symbol;
+    static const loco::OnDemand kLibrary("libcurl.so.4", "libcurl4");
+    return kLibrary;
 }
 
 }  // namespace
 
-// The same function in libcurl; found once.
-#define REAL(name)                                                                   \
-    ([]() -> decltype(&::name) {                                                     \
-        static const auto kFound = reinterpret_cast<decltype(&::name)>(find(#name)); \
-        return kFound;                                                               \
-    }())
+#define REAL(function) LOCO_FORWARD(library, function)
 
 extern "C" {
 
