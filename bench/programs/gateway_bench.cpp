@@ -50,7 +50,10 @@ class Bench {
         options_.slots = std::max(32, apps + 1);
         need(gateway::haproxy::prepare(options_), "prepare");
         haproxy_ = test::Child(gateway::haproxy::argv(options_), folder_.path() + "/log");
-        need(test::eventually([&] { return connect().open() && std::filesystem::exists(gateway::haproxy::stats_socket(options_)); }),
+        need(test::eventually([&] {
+                 return connect().open() &&
+                        std::filesystem::exists(gateway::haproxy::stats_socket(options_));
+             }),
              "HAProxy did not start");
         const long own = pss_of(::getpid()) - pss_of(haproxy_.pid());
         auto opened = gateway::HaproxyGateway::open(options_);
@@ -58,7 +61,8 @@ class Bench {
         gateway_ = std::move(*opened);
         for (int n = 0; n < apps; ++n) routes_.push_back(routes(n));
         need(gateway_->sync(routes_), "sync");
-        std::printf("memory: routes=%d slots=%d haproxy_kib=%ld adapter_kib=%ld\n", apps * hosts, options_.slots, pss_of(haproxy_.pid()),
+        std::printf("memory: routes=%d slots=%d haproxy_kib=%ld adapter_kib=%ld\n", apps * hosts,
+                    options_.slots, pss_of(haproxy_.pid()),
                     pss_of(::getpid()) - pss_of(haproxy_.pid()) - own);
     }
 
@@ -91,13 +95,16 @@ class Bench {
     [[nodiscard]] test::Connection connect() const { return test::Connection::to(port_); }
 
     Endpoint endpoint(const test::Upstream& upstream) {
-        return {.instance = InstanceId::make(clock_, random_), .address = "127.0.0.1", .port = upstream.port()};
+        return {.instance = InstanceId::make(clock_, random_),
+                .address = "127.0.0.1",
+                .port = upstream.port()};
     }
 
     AppRoutes routes(int number) {
         AppRoutes app{.app = AppId::make(clock_, random_), .hosts = {}, .ports = {}};
         for (int host = 0; host < hosts_; ++host) {
-            app.hosts.push_back("h" + std::to_string(host) + ".app-" + std::to_string(number) + ".localhost");
+            app.hosts.push_back("h" + std::to_string(host) + ".app-" + std::to_string(number) +
+                                ".localhost");
         }
         app.ports.push_back({.name = "http", .endpoints = {endpoint(first_)}});
         return app;
@@ -127,10 +134,12 @@ class Bench {
             times.push_back(change(app));
         }
         std::ranges::sort(times);
-        const auto at = [&](double part) { return times[static_cast<std::size_t>(part * static_cast<double>(times.size() - 1))]; };
-        std::printf("%s: routes=%zu changes=%d p50_ms=%.2f p99_ms=%.2f max_ms=%.2f reloads=%llu\n", what,
-                    routes_.size() * static_cast<std::size_t>(hosts_), changes, at(0.5), at(0.99), times.back(),
-                    static_cast<unsigned long long>(gateway_->reloads()));
+        const auto at = [&](double part) {
+            return times[static_cast<std::size_t>(part * static_cast<double>(times.size() - 1))];
+        };
+        std::printf("%s: routes=%zu changes=%d p50_ms=%.2f p99_ms=%.2f max_ms=%.2f reloads=%llu\n",
+                    what, routes_.size() * static_cast<std::size_t>(hosts_), changes, at(0.5),
+                    at(0.99), times.back(), static_cast<unsigned long long>(gateway_->reloads()));
     }
 
     int hosts_;
