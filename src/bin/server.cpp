@@ -39,7 +39,7 @@ constexpr auto kStopGrace = std::chrono::seconds(10);
 constexpr auto kHouseKeeping = std::chrono::minutes(15);
 constexpr std::int64_t kBuildCacheBytes = 2LL << 30;
 // Enough that many writers share a commit; they wait more than they work.
-constexpr std::size_t kHandlerThreads = 16;
+constexpr std::size_t kHandlerThreads = 64;
 
 std::string machine_platform() {
     utsname name{};

@@ -88,7 +88,8 @@ Result<EnvResult> change_env(Context& context, const Actor& actor, const AppId& 
         result.deployment = std::move(deployment);
         return {};
     }));
-    context.wake(id);
+    // Else there is nothing to reconcile yet.
+    if (result.deployment) context.wake(id);
     return result;
 }
 
