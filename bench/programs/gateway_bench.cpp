@@ -28,16 +28,22 @@ void need(const Result<>& result, const std::string& what) {
     need(result.has_value(), result ? "" : what + ": " + result.error().message);
 }
 
-// Its proportional share of memory, and of its children's, in KiB.
+// Its proportional share of memory, in KiB.
 long pss_of(pid_t pid) {
-    const auto folder = "/proc/" + std::to_string(pid);
-    std::ifstream rollup(folder + "/smaps_rollup");
-    long total = 0;
+    std::ifstream rollup("/proc/" + std::to_string(pid) + "/smaps_rollup");
+    long kib = 0;
     for (std::string word; rollup >> word;) {
-        if (word == "Pss:") rollup >> total;
+        if (word == "Pss:") rollup >> kib;
     }
-    std::ifstream children(folder + "/task/" + std::to_string(pid) + "/children");
-    for (pid_t child = 0; children >> child;) total += pss_of(child);
+    return kib;
+}
+
+// And of its children.
+long tree_pss_of(pid_t pid) {
+    long total = pss_of(pid);
+    std::ifstream children("/proc/" + std::to_string(pid) + "/task/" + std::to_string(pid) +
+                           "/children");
+    for (pid_t child = 0; children >> child;) total += tree_pss_of(child);
     return total;
 }
 
@@ -55,15 +61,15 @@ class Bench {
                         std::filesystem::exists(gateway::haproxy::stats_socket(options_));
              }),
              "HAProxy did not start");
-        const long own = pss_of(::getpid()) - pss_of(haproxy_.pid());
+        const long own = pss_of(::getpid());
         auto opened = gateway::HaproxyGateway::open(options_);
         need(opened.has_value(), "open");
         gateway_ = std::move(*opened);
         for (int n = 0; n < apps; ++n) routes_.push_back(routes(n));
         need(gateway_->sync(routes_), "sync");
         std::printf("memory: routes=%d slots=%d haproxy_kib=%ld adapter_kib=%ld\n", apps * hosts,
-                    options_.slots, pss_of(haproxy_.pid()),
-                    pss_of(::getpid()) - pss_of(haproxy_.pid()) - own);
+                    options_.slots, tree_pss_of(haproxy_.pid()),
+                    std::max(0L, pss_of(::getpid()) - own));
     }
 
     // A rollout's switch: a new instance beside the old one, which drains. Live: the next request reaches the new one.
