@@ -14,6 +14,7 @@ void World::traffic() {
     const auto instance = dice_.pick(active);
     if (!gateway_.open_connection(instance)) return;
     count("connection");
+    if (const auto row = rows_instances_.find(instance); row != rows_instances_.end()) connected_.try_emplace(row->first, row->second);
     // Most end soon, some are WebSockets.
     connections_.push_back({instance, clock_.now() + dice_.up_to(dice_.percent(20) ? std::chrono::seconds(120) : std::chrono::seconds(2))});
 }

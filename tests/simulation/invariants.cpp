@@ -71,7 +71,7 @@ bool World::check_cuts() {
     return true;
 }
 
-bool World::check() { return check_rows() && check_containers() && check_gateway() && check_cuts() && check_service(); }
+bool World::check() { return check_rows() && check_went_live() && check_containers() && check_gateway() && check_cuts() && check_service(); }
 
 bool World::check_deployment(const Deployment& row, const App* app) {
     const auto name = row.id.str() + " (" + std::string(to_string(row.kind)) + ", " + std::string(to_string(row.state)) + ")";
@@ -99,9 +99,32 @@ bool World::check_deployment(const Deployment& row, const App* app) {
     }
     count("deployment." + std::string(to_string(row.state)) + (row.diagnosis ? ":" + row.diagnosis->code : ""));
     before->second = row;
-    if (row.state != DeploymentState::live || app == nullptr || !row.release) return true;
-    if (app->live_release != row.release && before->second.kind != DeploymentKind::deploy) {
-        return broken("live, but the app's live release is another: " + name);
+    // Without a set it is a deploy that changed nothing.
+    if (row.state == DeploymentState::live && row.set && app != nullptr) went_live_.insert(row.app);
+    return true;
+}
+
+// Live means that traffic has moved.
+bool World::check_went_live() {
+    for (const auto& id : std::exchange(went_live_, {})) {
+        const auto& app = rows_apps_[id];
+        if (app.destroying) continue;
+        const auto running = gateway_.running().find(id);
+        if (running == gateway_.running().end()) return broken("live without routes: " + id.str());
+        std::set<InstanceId> active;
+        for (const auto& port : running->second.ports) {
+            for (const auto& endpoint : port.endpoints) {
+                if (!endpoint.draining) active.insert(endpoint.instance);
+            }
+        }
+        for (const auto& one : active) {
+            const auto row = rows_instances_.find(one);
+            if (row == rows_instances_.end() || row->second.set != app.live_set) return broken("live, but traffic goes elsewhere: " + id.str());
+        }
+        for (const auto& [one, row] : rows_instances_) {
+            const bool serves = row.app == id && row.set == app.live_set && row.state == InstanceState::healthy && row.process == "web";
+            if (serves && !active.contains(one)) return broken("live, but no traffic goes to " + id_of(row));
+        }
     }
     return true;
 }

@@ -43,8 +43,12 @@ World::World(std::uint64_t seed)
     : seed_(seed), dice_(seed * 2 + 1), random_(seed * 2 + 2), runtime_(clock_),
       registry_(runtime_, clock_, [this] { return port_call("registry", registry_errors_); }) {
     store_.set_fault_hook([this](store::MemoryStore::Point) { return port_call("store", store_errors_); });
-    runtime_.set_hook([this](SimulatedRuntime::When, std::string_view) { return port_call("runtime", runtime_errors_); });
+    runtime_.set_hook([this](SimulatedRuntime::When, std::string_view) {
+        meanwhile();
+        return port_call("runtime", runtime_errors_);
+    });
     gateway_.on_call([this](std::string_view, gateway::SimulatedGateway::Point) {
+        meanwhile();
         return port_call("gateway", gateway_errors_);
     });
     store_.on_events([this](const std::vector<Event>& events) {
@@ -125,10 +129,35 @@ void World::start_process() {
     next_sweep_ = clock_.now();
 }
 
+void World::meanwhile() {
+    if (!in_pass_ || settling_) return;
+    const auto chance = dice_.below(100);
+    if (chance >= 8) return;
+    in_pass_ = false;
+    trace("  meanwhile");
+    if (chance < 4) {
+        traffic();
+    } else if (chance < 6) {
+        client_step();
+    } else {
+        step_may_cut_ = true;
+        runtime_fault();
+    }
+    in_pass_ = true;
+}
+
 void World::run_in_process(const std::function<void()>& work) {
+    if (depth_ > 0) {
+        work();
+        return;
+    }
+    ++depth_;
     try {
         work();
+        --depth_;
     } catch (const Crash&) {
+        --depth_;
+        in_pass_ = false;
         trace("the process dies");
         count("process.crash");
         start_process();
@@ -147,7 +176,9 @@ void World::pass(const AppId& app) {
     timers_.erase(app);
     trace("pass " + app.str());
     run_in_process([&] {
+        in_pass_ = true;
         const auto result = reconciler_->pass(app);
+        in_pass_ = false;
         if (result.gone) {
             failures_.erase(app);
             return;

@@ -106,6 +106,7 @@ class World {
     void start_process();
     void run_in_process(const std::function<void()>& work);
     [[nodiscard]] Result<> port_call(const char* port, int error_percent);
+    void meanwhile();  // what others do while a pass waits for a call
     void pass(const AppId& app);
     void sweep();
     void advance_time();
@@ -143,6 +144,7 @@ class World {
     [[nodiscard]] bool check_rows();
     [[nodiscard]] bool check_deployment(const Deployment& row, const App* app);
     [[nodiscard]] Result<> check_domains(const ReadTx& tx, const App& app, const std::vector<Deployment>& deployments);
+    [[nodiscard]] bool check_went_live();
     [[nodiscard]] bool check_containers();
     [[nodiscard]] bool check_gateway();
     [[nodiscard]] bool check_cuts();
@@ -177,6 +179,8 @@ class World {
     int gateway_errors_ = 0;
     int registry_errors_ = 0;
     int crash_in_ = -1;  // port calls until the process dies
+    int depth_ = 0;      // of work in the process: what happens meanwhile is nested
+    bool in_pass_ = false;
     bool gateway_away_ = false;
     bool runtime_away_ = false;
 
@@ -194,6 +198,7 @@ class World {
     std::set<InstanceId> failing_health_;
     std::map<DeploymentId, Deployment> deployments_;  // as last seen
     std::map<ReleaseId, Release> releases_;
+    std::set<AppId> went_live_;                       // in this step
     std::set<AppId> given_up_;                        // apps, until something of theirs is live again
     std::map<AppId, App> rows_apps_;                  // of this step
     std::map<InstanceId, Instance> rows_instances_;
