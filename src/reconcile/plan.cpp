@@ -79,7 +79,7 @@ std::vector<Effect> Planner::effects() {
     std::vector<Effect> out;
     if (rows_.app.destroying) {
         if (!seen_.routes_known || seen_.routes) out.emplace_back(RemoveRoutes{});
-    } else if (!routes_applied()) {
+    } else if (!routes_applied() && !is_blind_switch()) {
         out.emplace_back(ApplyRoutes{routes_of(rows_)});
     }
     if (const Deployment* open = holder(); open != nullptr && open->state == DeploymentState::checking) {
@@ -150,6 +150,11 @@ Deployment* Planner::holder() {
 
 bool Planner::switched(const Deployment& deployment) const {
     return deployment.set == deployment.id && rows_.app.live_set == deployment.id;
+}
+
+bool Planner::is_blind_switch() {
+    const Deployment* open = holder();
+    return !seen_.runtime_known && open != nullptr && open->state == DeploymentState::rolling && switched(*open);
 }
 
 bool Planner::recreates(const Deployment& deployment) const {

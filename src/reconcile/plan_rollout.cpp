@@ -286,6 +286,10 @@ void Planner::confirm_switch(Deployment& deployment) {
 void Planner::give_up_on_gateway(Deployment& deployment) {
     if (now_ < deployment.deadline) {
         wake(deployment.deadline);
+    } else if (!seen_.runtime_known) {
+        end(deployment, DeploymentState::failed,
+            diagnose_unavailable(DeploymentState::rolling,
+                                 {.kind = ErrorKind::unavailable, .message = "the container engine does not answer"}));
     } else if (seen_.gateway_error) {
         end(deployment, DeploymentState::failed, diagnose_gateway_unreachable());
     }

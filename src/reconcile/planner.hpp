@@ -62,6 +62,8 @@ class Planner {
     // --- facts
     [[nodiscard]] Deployment* holder();
     [[nodiscard]] bool switched(const Deployment& deployment) const;
+    // Traffic should move, but nobody can say whether what it should move to still runs.
+    [[nodiscard]] bool is_blind_switch();
     // The old set makes room before the new one starts.
     [[nodiscard]] bool recreates(const Deployment& deployment) const;
     [[nodiscard]] bool old_set_stopped() const;

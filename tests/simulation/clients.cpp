@@ -115,7 +115,7 @@ void World::begin_deploy(const AppId& app) {
             return;
         }
         count("deploy.start");
-        acknowledged_deployments_.insert(started->deployment.id);
+        acknowledged_deployments_[started->deployment.id] = app;
         builds_.push_back({started->deployment.id, app, started->deployment.repository, spec});
     });
 }
@@ -151,7 +151,7 @@ void World::change_something(const AppId& app) {
                 return;
             }
             count(what);
-            acknowledged_deployments_.insert(made->id);
+            acknowledged_deployments_[made->id] = app;
         };
         switch (dice_.below(12)) {
             case 0:
@@ -173,7 +173,7 @@ void World::change_something(const AppId& app) {
                 if (!request.reset && dice_.percent(30)) request.change.memory_bytes = (64LL << 20) * static_cast<int>(1 + dice_.below(4));
                 if (const auto made = scale(c, kActor, app, request)) {
                     count("scale");
-                    if (*made) acknowledged_deployments_.insert((*made)->id);
+                    if (*made) acknowledged_deployments_[(*made)->id] = app;
                 } else {
                     count("scale.refused");
                 }
@@ -190,7 +190,7 @@ void World::change_something(const AppId& app) {
                 });
                 if (made) {
                     count("env");
-                    if (made->deployment) acknowledged_deployments_.insert(made->deployment->id);
+                    if (made->deployment) acknowledged_deployments_[made->deployment->id] = app;
                 } else {
                     count("env.refused");
                 }

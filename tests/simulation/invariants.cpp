@@ -86,7 +86,10 @@ bool World::check_deployment(const Deployment& row, const App* app) {
         deployments_[row.id] = row;
         return true;
     }
-    if (before->second.state == row.state) return true;
+    if (before->second.state == row.state) {
+        before->second = row;
+        return true;
+    }
     if (!leads_to(before->second.state, row.state)) {
         return broken("no such step: " + name + " was " + std::string(to_string(before->second.state)));
     }
@@ -94,7 +97,7 @@ bool World::check_deployment(const Deployment& row, const App* app) {
     const bool undone = row.state == DeploymentState::failed || row.state == DeploymentState::cancelled;
     const bool recreated = row.release && releases_.contains(*row.release) &&
                            releases_[*row.release].spec.deploy.strategy == Strategy::recreate;
-    if (undone && row.set && (recreated || (row.diagnosis && row.diagnosis->code == "gateway_unreachable"))) {
+    if (undone && row.set && (recreated || (row.diagnosis && (row.diagnosis->code == "gateway_unreachable" || row.diagnosis->code == "unavailable")))) {
         given_up_.insert(row.app);
     }
     count("deployment." + std::string(to_string(row.state)) + (row.diagnosis ? ":" + row.diagnosis->code : ""));
@@ -162,17 +165,6 @@ bool World::check_rows() {
         for (const auto& row : instances) rows_instances_[row.id] = row;
         for (const auto& [id, app] : rows_apps_) {
             // What was acknowledged is there, what was released never changes.
-            LOCO_ASSIGN(const auto deployments, tx.deployments(id, {}, 1000));
-            int holders = 0;
-            for (const auto& row : deployments) {
-                good = good && check_deployment(row, &app);
-                holders += holds_lock(row) ? 1 : 0;
-            }
-            if (holders > 1) good = broken("two deployments hold " + id.str());
-            if (app.lock && std::ranges::none_of(deployments, [&](const Deployment& d) { return d.id == app.lock && holds_lock(d); })) {
-                good = broken("the lock of " + id.str() + " is held by nobody");
-            }
-            LOCO_TRY(check_domains(tx, app, deployments));
             LOCO_ASSIGN(const auto releases, tx.releases(id, 0, 1000));
             int number = app.next_release;
             for (const auto& row : releases) {
@@ -186,6 +178,17 @@ bool World::check_rows() {
                     good = broken("the live release's image is gone: " + release_name(row.number));
                 }
             }
+            LOCO_ASSIGN(const auto deployments, tx.deployments(id, {}, 1000));
+            int holders = 0;
+            for (const auto& row : deployments) {
+                good = good && check_deployment(row, &app);
+                holders += holds_lock(row) ? 1 : 0;
+            }
+            if (holders > 1) good = broken("two deployments hold " + id.str());
+            if (app.lock && std::ranges::none_of(deployments, [&](const Deployment& d) { return d.id == app.lock && holds_lock(d); })) {
+                good = broken("the lock of " + id.str() + " is held by nobody");
+            }
+            LOCO_TRY(check_domains(tx, app, deployments));
         }
         for (const auto& id : acknowledged_apps_) {
             if (!rows_apps_.contains(id) && !destroyed_.contains(id)) {
@@ -196,9 +199,9 @@ bool World::check_rows() {
                 std::erase(apps_, id);
             }
         }
-        for (const auto& id : acknowledged_deployments_) {
+        for (const auto& [id, app] : acknowledged_deployments_) {
             const auto row = tx.deployment(id);
-            if (row || (deployments_.contains(id) && !rows_apps_.contains(deployments_[id].app))) continue;
+            if (row || !rows_apps_.contains(app)) continue;
             good = broken("a deployment is lost: " + id.str());
         }
         return {};
@@ -254,7 +257,7 @@ bool World::check_service() {
         if (row == rows_instances_.end() || !runtime_.answers(row->first, row->second.attempt)) continue;
         routed.insert(server.app);
         // One that has just begun to fail its checks may still be switched to.
-        if (!failing_health_.contains(row->first)) serving.insert(server.app);
+        if (!failing_health_.contains(row->first) && row->second.state == InstanceState::healthy) serving.insert(server.app);
     }
     for (const auto& id : serving_) {
         const auto app = rows_apps_.find(id);
@@ -266,6 +269,9 @@ bool World::check_service() {
         // Ends that give up what had begun to serve: the gateway did not confirm a first release, or a failed
         // recreate brings back what it had stopped.
         if (given_up_.contains(id) || behind_.contains(id)) continue;
+        // A process that starts tells the gateway what the rows say, before it has seen any container: a switch that was under
+        // way is completed even when what it goes to has died meanwhile.
+        if (synced_now_ && row.previous_set) continue;
         const auto holder = row.lock ? deployments_.find(*row.lock) : deployments_.end();
         if (holder != deployments_.end() && holder->second.release && releases_.contains(*holder->second.release) &&
             releases_[*holder->second.release].spec.deploy.strategy == Strategy::recreate) {

@@ -201,6 +201,7 @@ void World::sweep() {
     trace("sweep");
     run_in_process([&] {
         if (!synced_) {
+            synced_now_ = true;
             synced_ = reconciler_->sync_gateway().has_value();
             std::vector<AppId> apps;
             const auto read = store_.read([&](const ReadTx& tx) -> Result<> {
@@ -262,6 +263,7 @@ void World::advance_time() {
 
 void World::begin_step() {
     step_may_cut_ = false;
+    synced_now_ = false;
     behind_.clear();
     const auto compare = [this](const auto& one, const auto& other) {
         for (const auto& [app, routes] : one) {

@@ -172,6 +172,7 @@ class World {
     std::map<AppId, int> failures_;
     Time next_sweep_;
     bool synced_ = false;
+    bool synced_now_ = false;  // in this step
 
     // Chance.
     int store_errors_ = 0;  // percent of calls
@@ -203,7 +204,7 @@ class World {
     std::map<AppId, App> rows_apps_;                  // of this step
     std::map<InstanceId, Instance> rows_instances_;
     std::set<AppId> acknowledged_apps_;
-    std::set<DeploymentId> acknowledged_deployments_;
+    std::map<DeploymentId, AppId> acknowledged_deployments_;
     std::set<AppId> destroyed_;
     std::map<DeploymentId, int> release_commands_;  // containers started for it
     std::map<InstanceId, Instance> connected_;      // had requests in flight after the last step
