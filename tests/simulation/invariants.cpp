@@ -22,6 +22,11 @@ bool leads_to(DeploymentState from, DeploymentState to) {
     return false;
 }
 
+bool scaled_to_zero(const App& app) {
+    const auto scale = app.scale.find("web");
+    return scale != app.scale.end() && scale->second.replicas == 0;
+}
+
 std::string id_of(const Instance& row) { return row.id.str() + " (" + row.process + ", " + std::string(to_string(row.state)) + ")"; }
 
 }  // namespace
@@ -263,7 +268,7 @@ bool World::check_service() {
         const auto app = rows_apps_.find(id);
         if (routed.contains(id) || step_may_cut_ || app == rows_apps_.end() || app->second.destroying) continue;
         const auto& row = app->second;
-        if (const auto scale = row.scale.find("web"); scale != row.scale.end() && scale->second.replicas == 0) continue;
+        if (scaled_to_zero(row) || wanted_nothing_.contains(id)) continue;
         const Release* live = row.live_release && releases_.contains(*row.live_release) ? &releases_[*row.live_release] : nullptr;
         if (live != nullptr && live->spec.type == AppType::worker) continue;  // it is no service any more
         // Ends that give up what had begun to serve: the gateway did not confirm a first release, or a failed
@@ -280,6 +285,10 @@ bool World::check_service() {
         return broken("a service was taken down by what only should change it: " + id.str());
     }
     serving_ = std::move(serving);
+    wanted_nothing_.clear();
+    for (const auto& [id, app] : rows_apps_) {
+        if (scaled_to_zero(app)) wanted_nothing_.insert(id);
+    }
     return true;
 }
 

@@ -199,6 +199,7 @@ class World {
     std::set<InstanceId> failing_health_;
     std::map<DeploymentId, Deployment> deployments_;  // as last seen
     std::map<ReleaseId, Release> releases_;
+    std::set<AppId> wanted_nothing_;                  // after the last step
     std::set<AppId> went_live_;                       // in this step
     std::set<AppId> given_up_;                        // apps, until something of theirs is live again
     std::map<AppId, App> rows_apps_;                  // of this step
