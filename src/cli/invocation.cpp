@@ -50,7 +50,6 @@ bool colour_allowed(const Parsed& parsed) {
 
 Invocation::Invocation(Parsed parsed, Terminal& terminal, Settings settings)
     : parsed_(std::move(parsed)), terminal_(terminal), settings_(std::move(settings)) {
-    if (parsed_.host) settings_ = with_host(std::move(settings_), *parsed_.host);
     if (parsed_.team) settings_.team = *parsed_.team;
 }
 

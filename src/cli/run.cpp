@@ -47,7 +47,8 @@ int run(std::span<const std::string> words, Terminal& terminal) {
     const auto* command = parsed->command;
     log::info("command", {{"name", command->name}});
     const auto started = std::chrono::steady_clock::now();
-    Invocation invocation(std::move(*parsed), terminal, with_environment(std::move(*settings)));
+    auto effective = with_environment(std::move(*settings), parsed->host);
+    Invocation invocation(std::move(*parsed), terminal, std::move(effective));
     const auto result = command->run(invocation);
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started);
     if (result) {

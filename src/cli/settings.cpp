@@ -79,8 +79,9 @@ Settings with_host(Settings settings, std::string host) {
     return settings;
 }
 
-Settings with_environment(Settings settings) {
-    if (auto host = environment("LOCO_HOST")) settings = with_host(std::move(settings), std::move(*host));
+Settings with_environment(Settings settings, const std::optional<std::string>& host_option) {
+    // One of the two counts: by way of another host the file's token would be lost to its own.
+    if (auto host = host_option ? host_option : environment("LOCO_HOST")) settings = with_host(std::move(settings), std::move(*host));
     if (auto team = environment("LOCO_TEAM")) settings.team = std::move(*team);
     if (auto token = environment("LOCO_TOKEN")) settings.token = Secret<>(std::move(*token));
     return settings;

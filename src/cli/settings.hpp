@@ -25,8 +25,8 @@ struct Settings {
 // Defaults where there is no file. forbidden when others may read it; invalid with line and column when it is malformed.
 [[nodiscard]] Result<Settings> load_settings(const std::filesystem::path& file);
 [[nodiscard]] Result<> save_settings(const std::filesystem::path& file, const Settings& settings);
-// The environment's values over those of the file.
-[[nodiscard]] Settings with_environment(Settings settings);
+// The environment's values over those of the file, and the host that --host names over both.
+[[nodiscard]] Settings with_environment(Settings settings, const std::optional<std::string>& host_option = std::nullopt);
 // With another host. A token that was stored for one host is not sent to another; LOCO_TOKEN is meant for any.
 [[nodiscard]] Settings with_host(Settings settings, std::string host);
 
