@@ -149,22 +149,17 @@ def gtest(part: str, labels: str, preset: str = "dev") -> Outcome:
     return outcome
 
 
-def has_targets(*names: str) -> bool:
-    listed = subprocess.run(["ninja", "-C", REPO / "build/dev", "-t", "targets", "all"], capture_output=True, text=True).stdout
-    return all(re.search(rf"^(?:bin/)?{name}: ", listed, re.MULTILINE) for name in names)
-
-
-def pytest(part: str) -> Outcome:
-    folder = REPO / "tests" / part
-    if not list(folder.glob("test_*.py")):
+def pytest(part: str, folder: str | None = None, preset: str | None = None) -> Outcome:
+    """The tests in tests/FOLDER (PART's own), against the programs of the preset (dev's, or those in LOCO_TEST_BIN)."""
+    path = REPO / "tests" / (folder or part)
+    if not list(path.glob("test_*.py")):
         return Outcome(note="no tests yet")
-    if not build("dev"):
-        return Outcome(failed=[f"{part}: the build of preset dev"])
-    if not has_targets("loco", "loco-api"):
-        return Outcome(skipped=[f"{part}: the programs loco and loco-api are not part of the build yet"])
-    report = reports_dir(part) / "pytest.xml"
-    status = run(["/usr/bin/python3", "-m", "pytest", folder, "-p", "no:cacheprovider", "--tb=short", "-rfE", "--durations=10",
-                  f"--junitxml={report}", *pytest_arguments])
+    if not build(preset or "dev"):
+        return Outcome(failed=[f"{part}: the build of preset {preset or 'dev'}"])
+    report = reports_dir(part if not folder else f"{part}-{folder}") / "pytest.xml"
+    environment = dict(os.environ, **({"LOCO_TEST_BIN": str(REPO / "build" / preset / "bin")} if preset else {}))
+    status = run(["/usr/bin/python3", "-m", "pytest", path, "-p", "no:cacheprovider", "--tb=short", "-rfE", "--durations=10",
+                  f"--junitxml={report}", *pytest_arguments], env=environment)
     if not report.exists():
         return Outcome(failed=[f"{part}: pytest ended with {status} and without a report"])
     outcome = read_junit(report)
@@ -189,6 +184,12 @@ def web() -> Outcome:
     return pytest("web")
 
 
+def asan_ubsan() -> Outcome:
+    outcome = gtest("asan-ubsan", "unit|contract", preset="asan-ubsan")
+    outcome.add(pytest("asan-ubsan", folder="functional", preset="asan-ubsan"))
+    return outcome
+
+
 NEED_ENGINE = {"contract", "functional", "e2e", "asan-ubsan"}
 PARTS = {
     "lint": lint,
@@ -198,7 +199,7 @@ PARTS = {
     "functional": lambda: pytest("functional"),
     "e2e": lambda: pytest("e2e"),
     "web": web,
-    "asan-ubsan": lambda: gtest("asan-ubsan", "unit|contract", preset="asan-ubsan"),
+    "asan-ubsan": asan_ubsan,
 }
 pytest_arguments: list[str] = []
 

@@ -43,6 +43,7 @@ def server():
         one.people = one.populate()
         one.start()
         yield one
+        one.end()
     finally:
         one.remove()
 
@@ -57,10 +58,16 @@ def own_server(request):
         return made[-1]
 
     yield make
-    for one in made:
-        if getattr(request.node, "failed", False):
-            one.show_log()
-        one.remove()
+    failed = getattr(request.node, "failed", False)
+    try:
+        for one in made:
+            if failed:
+                one.show_log()
+            else:
+                one.end()
+    finally:
+        for one in made:
+            one.remove()
 
 
 @pytest.fixture(autouse=True)

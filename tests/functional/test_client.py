@@ -105,7 +105,7 @@ def test_exit_statuses_are_those_of_the_contract(server, name, folder, tmp_path)
 def test_json_is_one_document_whose_top_is_an_object(server, name, folder):
     for words in (["apps"], ["status", "-a", name], ["releases", "-a", name], ["events", "-a", name], ["env", "list", "-a", name], ["open", "-a", name],
                   ["whoami"], ["account"], ["docs"], ["docs", "loco.toml"], ["validate", folder], ["deploy", folder, "--dry-run"], ["--version"],
-                  ["create", f"{name}-too"], ["env", "set", "A=1", "-a", name], ["env", "unset", "A", "-a", name], ["destroy", f"{name}-too", "--yes"],
+                  ["create", f"{name}-too"], ["env", "set", "A=1", "-a", name], ["env", "unset", "A", "-a", name], ["destroy", f"{name}-too", "--yes", "--detach"],
                   ["init", folder, "--force"], ["down", "--data", folder / "nothing"]):
         done = server.loco(*words, "--json")
         assert isinstance(json.loads(done.out), dict) and done.out.count("\n") == 1, str(done)
@@ -179,7 +179,7 @@ def test_on_a_terminal_destroy_asks_and_without_one_names_the_flag(server, name)
     assert "--yes" in refused.err
     assert "[y/N]" in on_a_terminal_answering(server, "n\n", "destroy", name)
     assert server.get(f"/teams/main/apps/{name}")["state"] == "empty"
-    on_a_terminal_answering(server, "y\n", "destroy", name)
+    on_a_terminal_answering(server, "y\n", "destroy", name, "--detach")
     assert server.get(f"/teams/main/apps/{name}")["state"] == "destroying"
 
 

@@ -2,11 +2,16 @@
 import itertools
 import json
 import random
+import re
+import subprocess
 import urllib.parse
+from pathlib import Path
 
 import pytest
 
+from support.platform import BINARIES
 from support.server import Server
+from support.wait import until
 
 STRINGS = ["", " ", "\0", "a\0b", "../../etc/passwd", "%2e%2e%2f", "'; DROP TABLE apps; --", '" OR 1=1 --', "$(id)", "`id`", "| id", "${jndi:ldap://x}",
            "<script>alert(1)</script>", "\r\nX-Injected: yes", "\x1b[2J", "é" * 50, "\u202e", "\ud7ff\U0010ffff", "-", "--help", "-1", "NaN", "true", "[]",
@@ -135,3 +140,39 @@ def test_after_all_of_it_the_server_is_as_it_was(server, target):
     server.get("/me")
     assert "unexpected" not in server.log.read_text(errors="replace")
     assert server.rows("PRAGMA integrity_check") == [("ok",)]
+
+
+def started(trace: Path) -> set[str]:
+    """The programs that were started, but for the traced one."""
+    found = set(re.findall(r'execve\("([^"]+)"', trace.read_text()))
+    assert found, "nothing was traced"
+    return {one for one in found if Path(one).name not in ("loco", "loco-api")}
+
+
+def test_nothing_is_started_for_a_request(own_server, tmp_path):
+    one = own_server().start(under=("strace", "-D", "-f", "-qq", "-e", "trace=execve", "-o", tmp_path / "trace"))
+    app = one.app()
+    for value in STRINGS[:12]:
+        one.call("POST", "/teams/main/apps", {"name": value})
+        one.call("PATCH", f"{app}/env", {"set": {"A": value.replace("\0", "")}})
+        one.call("GET", f"/teams/main/apps/{urllib.parse.quote(value, safe='')}/logs")
+    deployment = one.deployment(app)["id"]
+    one.call("POST", f"{app}/deployments/{deployment}/build-log", raw=b"$(touch /tmp/x); `id`\n")
+    one.post(f"{app}/deployments/{deployment}/result", {"digest": "sha256:" + "0" * 64}, expect=200)
+    one.delete(app)
+    one.end()
+    until(lambda: (tmp_path / "trace").exists() and "loco-api" in (tmp_path / "trace").read_text(), 5)
+    assert started(tmp_path / "trace") == set()
+
+
+def test_the_client_starts_nothing_but_an_engines_tools_and_no_shell_ever(server, tmp_path):
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nUSER 1\nCMD [\"/$(id)\"]\n")
+    name = server.app().rpartition("/")[2]
+    for number, words in enumerate((["init", tmp_path, "--force"], ["validate", tmp_path], ["deploy", tmp_path, "--dry-run"], ["deploy", tmp_path],
+                                    ["status", "-a", "$(id)"], ["env", "set", "A=$(id)`id`", "-a", name], ["logs", "--grep", "$(id)", "-a", name],
+                                    ["create", "; id"], ["open", "-a", name], ["destroy", "$(id)", "--yes"])):
+        trace = tmp_path / f"trace-{number}"
+        subprocess.run(["strace", "-f", "-qq", "-e", "trace=execve", "-o", trace, BINARIES / "loco", *words], env=server.client, cwd=server.work,
+                       stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+        shells = {one for one in started(trace) if Path(one).name in ("sh", "bash", "dash", "ash", "busybox", "env")}
+        assert shells == set(), words

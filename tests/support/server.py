@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -26,6 +27,7 @@ BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"
 OWNER_TOKEN = "loco_owner-token-of-the-functional-tests"
 DIGEST = "sha256:" + "5a" * 32
 YEAR_NS = 365 * 86_400 * 10**9
+FOUND_BY_SANITIZER = re.compile(r"runtime error:|ERROR: \w+Sanitizer|WARNING: ThreadSanitizer")
 
 
 def new_id(prefix: str) -> str:
@@ -80,13 +82,15 @@ class Server:
         done = subprocess.run([BINARIES / "loco-api", *words], capture_output=True, text=True, timeout=30, **options)
         return Done(list(words), done.returncode, done.stdout, done.stderr)
 
-    def start(self, ready: bool = True) -> "Server":
+    def start(self, under: tuple = ()) -> "Server":
+        """Starts it and waits until it answers. `under`: words before its own, e.g. of a tracer."""
         assert self.process is None
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([BINARIES / "loco-api", "serve", "--config", self.config_file], stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log)
-        if ready:
-            until(self.answers, 20, "loco-api answers", every=0.01)
+            self.process = subprocess.Popen([*under, BINARIES / "loco-api", "serve", "--config", self.config_file], stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log,
+                                            # The search for leaks does not work in a traced process.
+                                            env=os.environ | ({"ASAN_OPTIONS": "detect_leaks=0"} if under else {}))
+        until(self.answers, 20, "loco-api answers", every=0.01)
         return self
 
     def answers(self) -> bool:
@@ -108,8 +112,16 @@ class Server:
             process.wait()
             raise AssertionError(f"loco-api did not end within {within:g} s of signal {number}") from None
 
+    def end(self) -> None:
+        """Ends it as an operator would; it must end well, and a sanitizer must have found nothing."""
+        if self.process is not None:
+            status = self.stop()
+            assert status == 0, f"loco-api ended with {status}"
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        assert not FOUND_BY_SANITIZER.search(text), text[-8000:]
+
     def restart(self) -> "Server":
-        self.stop()
+        self.end()
         return self.start()
 
     def remove(self) -> None:
@@ -141,7 +153,7 @@ class Server:
     @contextlib.contextmanager
     def offline(self):
         """Stops the server, gives its database to change, and starts the server again."""
-        self.stop()
+        self.end()
         with contextlib.closing(sqlite3.connect(self.database)) as database:
             database.execute("PRAGMA foreign_keys = ON")
             yield database
@@ -256,6 +268,7 @@ class Server:
         coverage.note_command(argv, ended.returncode)
         done = Done(argv, ended.returncode, ended.stdout, ended.stderr)
         assert expect is None or done.status == expect, f"expected exit status {expect}\n{done}"
+        assert not FOUND_BY_SANITIZER.search(done.err), str(done)
         return done
 
     @property
