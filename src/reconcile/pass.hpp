@@ -1,6 +1,7 @@
 // One pass over one app. Private to reconcile/.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -16,7 +17,7 @@ namespace loco::reconcile {
 
 // What this process remembers of an app between passes. Losing it costs calls, nothing else.
 struct Reconciler::Memo {
-    bool routes_known = false;
+    std::atomic<bool> routes_known = false;  // the sweep looks at it beside passes
     std::optional<AppRoutes> routes;
     std::optional<Error> gateway_error;
     std::set<InstanceId> terminated;
