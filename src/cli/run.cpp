@@ -15,6 +15,7 @@ void open_debug_log() {
     const auto directory = state_directory();
     if (!os::make_directories(directory, 0700)) return;
     log::init({.level = log::Level::debug, .json = false, .file = (directory / "loco.log").string()});
+    give_to_caller(directory / "loco.log");
 }
 
 int show_version(Terminal& terminal, const Parsed& parsed) {

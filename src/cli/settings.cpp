@@ -1,9 +1,13 @@
 #include "cli/settings.hpp"
 
+#include <pwd.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <charconv>
 #include <cstdlib>
 #include <sstream>
+#include <vector>
 
 #include "os/file.hpp"
 #include "spec/toml_library.hpp"
@@ -11,16 +15,36 @@
 namespace loco::cli {
 namespace {
 
-std::filesystem::path base_directory(const char* variable, const char* below_home) {
-    if (const char* set = std::getenv(variable); set != nullptr && set[0] == '/') return set;
-    const char* home = std::getenv("HOME");
-    return std::filesystem::path(home != nullptr ? home : "/") / below_home;
-}
-
 // Set and not empty.
 std::optional<std::string> environment(const char* name) {
     const char* value = std::getenv(name);
     return value != nullptr && value[0] != 0 ? std::optional<std::string>(value) : std::nullopt;
+}
+
+struct Caller {
+    uid_t uid;
+    gid_t gid;
+    std::filesystem::path home;
+};
+
+// Who called sudo. The client's files are theirs: `sudo loco up`, then `loco deploy` without it.
+std::optional<Caller> sudo_caller() {
+    const auto text = environment("SUDO_UID");
+    if (::geteuid() != 0 || !text) return std::nullopt;
+    uid_t uid = 0;
+    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), uid);
+    if (error != std::errc{} || end != text->data() + text->size() || uid == 0) return std::nullopt;
+    std::vector<char> buffer(16U << 10);
+    passwd entry{};
+    passwd* found = nullptr;
+    if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) return std::nullopt;
+    return Caller{.uid = uid, .gid = entry.pw_gid, .home = entry.pw_dir};
+}
+
+std::filesystem::path base_directory(const char* variable, const char* below_home) {
+    if (const char* set = std::getenv(variable); set != nullptr && set[0] == '/') return set;
+    if (const auto caller = sudo_caller()) return caller->home / below_home;
+    return std::filesystem::path(environment("HOME").value_or("/")) / below_home;
 }
 
 Result<> check_mode(const std::filesystem::path& file) {
@@ -37,6 +61,21 @@ Result<> check_mode(const std::filesystem::path& file) {
 
 std::filesystem::path config_file() { return base_directory("XDG_CONFIG_HOME", ".config") / "loco/config.toml"; }
 std::filesystem::path state_directory() { return base_directory("XDG_STATE_HOME", ".local/state") / "loco"; }
+
+void give_to_caller(const std::filesystem::path& path) {
+    const auto caller = sudo_caller();
+    if (!caller) return;
+    const auto below = path.lexically_relative(caller->home);
+    if (below.empty() || *below.begin() == "..") return;
+    auto so_far = caller->home;
+    for (const auto& part : below) {
+        so_far /= part;
+        struct stat info{};
+        // What is not root's was not made by us.
+        if (::lstat(so_far.c_str(), &info) != 0 || info.st_uid != 0) continue;
+        (void)!::lchown(so_far.c_str(), caller->uid, caller->gid);
+    }
+}
 
 Result<Settings> load_settings(const std::filesystem::path& file) {
     Settings settings;
@@ -68,7 +107,9 @@ Result<> save_settings(const std::filesystem::path& file, const Settings& settin
     if (!settings.engine.empty()) table.insert("engine", settings.engine);
     std::ostringstream text;
     text << "# Written by `loco`. Holds a token: keep it to yourself.\n" << table << "\n";
-    return os::write_file_atomically(file, text.str(), 0600);
+    LOCO_TRY(os::write_file_atomically(file, text.str(), 0600));
+    give_to_caller(file);
+    return {};
 }
 
 Settings with_host(Settings settings, std::string host) {

@@ -19,8 +19,10 @@ struct Settings {
     bool operator==(const Settings&) const = default;
 };
 
-[[nodiscard]] std::filesystem::path config_file();      // of this user, by the environment
+[[nodiscard]] std::filesystem::path config_file();      // of this user, by the environment; under sudo, of who called it
 [[nodiscard]] std::filesystem::path state_directory();  // $XDG_STATE_HOME/loco
+// Under sudo: makes what root has made on the way to `path`, below the home of who called it, theirs. Else nothing.
+void give_to_caller(const std::filesystem::path& path);
 
 // Defaults where there is no file. forbidden when others may read it; invalid with line and column when it is malformed.
 [[nodiscard]] Result<Settings> load_settings(const std::filesystem::path& file);

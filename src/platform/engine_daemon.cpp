@@ -1,6 +1,7 @@
 #include "platform/engine_daemon.hpp"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <boost/json.hpp>
@@ -43,6 +44,8 @@ std::string daemon_config(const Layout& layout) {
 Result<> start_own(const Layout& layout, ServerConfig& config, Supervisor& supervisor,
                    const std::function<void(const std::string&)>& step) {
     LOCO_TRY(os::make_directories(layout.engine(), 0711));
+    // Its socket is for root and the group docker; that group must be able to get there. Everything else stays closed.
+    if (::chmod(layout.engine().parent_path().c_str(), 0711) != 0) return fail_errno(errno, "chmod " + layout.engine().parent_path().string());
     const auto file = layout.engine() / "daemon.json";
     LOCO_TRY(os::write_file_atomically(file, daemon_config(layout) + "\n", 0600));
     const auto socket = socket_of(layout);
