@@ -118,7 +118,7 @@ void remove_docker_traces() {
         while (!rest.empty()) {
             const auto end = rest.find('\n');
             const auto line = rest.substr(0, end);
-            if (!line.contains("DOCKER")) kept += std::string(line) + "\n";
+            if (!line.contains("DOCKER") && !line.contains(" docker0 ")) kept += std::string(line) + "\n";
             rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
         }
         bool sent = false;
