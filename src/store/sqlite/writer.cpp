@@ -106,7 +106,7 @@ std::size_t Writer::commit(Batch& batch, std::size_t first) {
 }
 
 bool Writer::run_in_savepoint(Job& job) {
-    if (job.result = database_->run("SAVEPOINT job"); !job.result) return false;
+    if (job.result = sqlite::Query(*database_, "SAVEPOINT job").run(); !job.result) return false;
     SqliteTx tx(*database_, env_seal_);
     try {
         job.result = job.work(tx);
@@ -120,7 +120,8 @@ bool Writer::run_in_savepoint(Job& job) {
         return false;
     }
     const bool keep = job.result && !job.thrown;
-    const auto ended = database_->run(keep ? "RELEASE job" : "ROLLBACK TO job; RELEASE job");
+    const auto ended = keep ? sqlite::Query(*database_, "RELEASE job").run()
+                            : database_->run("ROLLBACK TO job; RELEASE job");
     if (!ended) {
         job.result = fail(ended.error());
         return false;
