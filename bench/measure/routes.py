@@ -5,8 +5,8 @@ from measure.bench import BINARIES, Bench, key_values
 from measure.figures import Row, Section
 
 SIZES = {"10 routes": (10, 1), "10,000 routes": (1000, 10)}
-CHANGES = 300
-KINDS = {"switch": "a rollout's switch", "host": "a host more"}
+CHANGES = 200
+KINDS = {"file": "one small file put on disk, nothing else", "switch": "a rollout's switch", "host": "a host more"}
 
 
 def take(apps: int, hosts: int) -> dict[str, dict[str, float]]:
@@ -25,9 +25,9 @@ def measure(bench: Bench) -> Section:
                 for part in ("p50", "p99"):
                     key = (size, kind, part)
                     rows.setdefault(key, Row(f"{what}, {size}, {part}", "ms")).add(got[kind][f"{part}_ms"])
-    for (size, _, part), row in rows.items():
-        if part == "p99":
+    for (_, kind, part), row in rows.items():
+        if part == "p99" and kind != "file":
             row.at_most(5)
     return Section("GP3", "a route change is live", list(rows.values()),
                    [f"{CHANGES} changes a repeat (gateway_bench): from the call of the gateway's adapter, files on disk included, to the end of the "
-                    "first request that follows it; that one must be answered by the new instance."])
+                    "first request that follows it; that one must be answered by the new instance. A switch puts one file on disk (fsync of file and folder), a host more puts two."])

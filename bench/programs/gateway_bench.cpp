@@ -11,6 +11,7 @@
 #include "bench/programs/measure.hpp"
 #include "gateway/haproxy/config.hpp"
 #include "gateway/haproxy/gateway.hpp"
+#include "os/file.hpp"
 #include "tests/support/child.hpp"
 #include "tests/support/socket.hpp"
 #include "tests/support/upstream.hpp"
@@ -97,6 +98,18 @@ class Bench {
         });
     }
 
+    // The disk's part: a switch writes one small file that is on disk before HAProxy is told, a host more two.
+    void write_files(int changes) {
+        std::vector<double> times;
+        for (int n = 0; n < changes; ++n) {
+            const bench::Stopwatch watch;
+            need(os::write_file_atomically(folder_.path() + "/file", std::string(600, 'x')),
+                 "write a file");
+            times.push_back(1e3 * watch.seconds());
+        }
+        report("file", std::move(times));
+    }
+
   private:
     [[nodiscard]] test::Connection connect() const { return test::Connection::to(port_); }
 
@@ -134,17 +147,22 @@ class Bench {
     void measure(const char* what, int changes, Change change) {
         std::vector<double> times;
         for (int n = 0; n < changes; ++n) {
-            // All apps begin at the first upstream; which one an app is at, its endpoint's port says.
+            // All apps begin at the first upstream; which one an app is at, its endpoint's port
+            // says.
             auto& app = routes_[static_cast<std::size_t>(n) * 37 % routes_.size()];
             current_ = app.ports[0].endpoints[0].port == first_.port() ? &first_ : &second_;
             times.push_back(change(app));
         }
+        report(what, std::move(times));
+    }
+
+    void report(const char* what, std::vector<double> times) const {
         std::ranges::sort(times);
         const auto at = [&](double part) {
             return times[static_cast<std::size_t>(part * static_cast<double>(times.size() - 1))];
         };
-        std::printf("%s: routes=%zu changes=%d p50_ms=%.2f p99_ms=%.2f max_ms=%.2f reloads=%llu\n",
-                    what, routes_.size() * static_cast<std::size_t>(hosts_), changes, at(0.5),
+        std::printf("%s: routes=%zu changes=%zu p50_ms=%.2f p99_ms=%.2f max_ms=%.2f reloads=%llu\n",
+                    what, routes_.size() * static_cast<std::size_t>(hosts_), times.size(), at(0.5),
                     at(0.99), times.back(), static_cast<unsigned long long>(gateway_->reloads()));
     }
 
@@ -175,6 +193,7 @@ int main(int argc, char** argv) {
         return 2;
     }
     loco::Bench bench(apps, hosts);
+    bench.write_files(changes);
     bench.switch_instances(changes);
     bench.add_hosts(changes);
 }
