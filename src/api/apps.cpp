@@ -97,12 +97,15 @@ Result<json::object> detail(const ReadTx& tx, const App& app, const Config& conf
     result["deployment"] = nullptr;
     if (app.lock) {
         LOCO_ASSIGN(const auto holder, tx.deployment(*app.lock));
-        result["deployment"] = present(holder, holder.release ? numbers.of(*holder.release) : std::nullopt);
+        result["deployment"] =
+            present(holder, holder.release ? numbers.of(*holder.release) : std::nullopt);
     }
     LOCO_ASSIGN(const auto last, tx.deployments(app.id, DeploymentId(), 1));
     result["last_deployment"] =
         last.empty() ? json::value(nullptr)
-                     : json::value(present(last.front(), last.front().release ? numbers.of(*last.front().release) : std::nullopt));
+                     : json::value(present(last.front(), last.front().release
+                                                             ? numbers.of(*last.front().release)
+                                                             : std::nullopt));
     return result;
 }
 
@@ -128,7 +131,8 @@ Result<http::Response> create_app(Services& services, Call& call) {
     LOCO_ASSIGN(auto body, Body::parse(call.request));
     const auto name = body.string("name", 64);
     LOCO_TRY(body.done());
-    LOCO_ASSIGN(const auto app, loco::create_app(services.context, call.actor(), call.team.id, name));
+    LOCO_ASSIGN(const auto app,
+                loco::create_app(services.context, call.actor(), call.team.id, name));
     json::object result;
     LOCO_TRY(services.context.store.read([&](const ReadTx& tx) -> Result<> {
         LOCO_ASSIGN(result, summary(tx, app, services.context.config));

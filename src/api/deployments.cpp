@@ -30,7 +30,8 @@ Result<std::optional<int>> number_of(Services& services, const Deployment& deplo
     return number;
 }
 
-Result<http::Response> deployment_response(Services& services, int status, const Deployment& deployment) {
+Result<http::Response> deployment_response(Services& services, int status,
+                                           const Deployment& deployment) {
     LOCO_ASSIGN(const auto number, number_of(services, deployment));
     return json_response(status, present(deployment, number));
 }
@@ -51,7 +52,8 @@ Result<http::Response> begin_deploy(Services& services, Call& call, Body& body) 
     if (spec_json == nullptr) body.wrong("spec is missing");
     LOCO_TRY(body.done());
     LOCO_ASSIGN(auto spec, spec::from_json_value(*spec_json));
-    LOCO_ASSIGN(const auto start, start_deploy(services.context, call.actor(), call.app.id, std::move(spec)));
+    LOCO_ASSIGN(const auto start,
+                start_deploy(services.context, call.actor(), call.app.id, std::move(spec)));
     return json_response(201, present_start(services, start, call.app));
 }
 
@@ -62,20 +64,24 @@ Result<http::Response> begin_rollback(Services& services, Call& call, Body& body
     if (text) {
         int value = 0;
         const auto digits = std::string_view(*text).substr(text->starts_with('v') ? 1 : 0);
-        const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+        const auto [end, error] =
+            std::from_chars(digits.data(), digits.data() + digits.size(), value);
         if (error != std::errc{} || end != digits.data() + digits.size() || value < 1) {
-            return fail(ErrorKind::invalid, "\"" + *text + "\" is no release", "write it like v7", "invalid_release");
+            return fail(ErrorKind::invalid, "\"" + *text + "\" is no release", "write it like v7",
+                        "invalid_release");
         }
         number = value;
     }
-    LOCO_ASSIGN(const auto deployment, rollback(services.context, call.actor(), call.app.id, number));
+    LOCO_ASSIGN(const auto deployment,
+                rollback(services.context, call.actor(), call.app.id, number));
     return deployment_response(services, 201, deployment);
 }
 
 Result<http::Response> begin_scale(Services& services, Call& call, Body& body) {
     ScaleRequest request;
     request.process = body.optional_string("process", 64).value_or("");
-    if (const auto replicas = body.optional_int("replicas", 0, 10'000)) request.change.replicas = static_cast<int>(*replicas);
+    if (const auto replicas = body.optional_int("replicas", 0, 10'000))
+        request.change.replicas = static_cast<int>(*replicas);
     request.change.cpu_millis = body.optional_int("cpu_millis", 1, 1'000'000);
     request.change.memory_bytes = body.optional_int("memory_bytes", 1, 1LL << 50);
     request.reset = body.boolean("reset", false);
@@ -93,7 +99,8 @@ std::string_view cut(std::string_view text, std::size_t max) {
 }
 
 Diagnosis read_failure(Body& body, const json::value& failure) {
-    Diagnosis diagnosis{.phase = "building", .kind = static_cast<std::uint8_t>(ErrorKind::build_failed)};
+    Diagnosis diagnosis{.phase = "building",
+                        .kind = static_cast<std::uint8_t>(ErrorKind::build_failed)};
     if (!failure.is_object()) {
         body.wrong("failure must be an object");
         return diagnosis;
@@ -124,7 +131,9 @@ Result<http::Response> list_deployments(Services& services, Call& call) {
         DeploymentId before;
         if (const auto cursor = call.query("cursor"); !cursor.empty()) {
             auto parsed = DeploymentId::parse(cursor);
-            if (!parsed) return fail(ErrorKind::invalid, "the cursor is none that this list gave", {}, "invalid_cursor");
+            if (!parsed)
+                return fail(ErrorKind::invalid, "the cursor is none that this list gave", {},
+                            "invalid_cursor");
             before = *std::move(parsed);
         }
         LOCO_ASSIGN(const auto rows, tx.deployments(call.app.id, before, limit));
@@ -147,16 +156,21 @@ Result<http::Response> create_deployment(Services& services, Call& call) {
     const auto kind = parse_deployment_kind(text);
     // Restarting and scaling are an operator's; the rest changes what runs.
     const bool operates = kind == DeploymentKind::restart || kind == DeploymentKind::scale;
-    const auto needed = operates ? identity::Permission::app_operate : identity::Permission::app_deploy;
+    const auto needed =
+        operates ? identity::Permission::app_operate : identity::Permission::app_deploy;
     if (!identity::may(call.principal, call.team.id, call.role, needed)) {
-        return fail(ErrorKind::forbidden, "this needs a token with the scope " + std::string(identity::row_of(needed).scope),
-                    "ask an admin of the team", "forbidden");
+        return fail(
+            ErrorKind::forbidden,
+            "this needs a token with the scope " + std::string(identity::row_of(needed).scope),
+            "ask an admin of the team", "forbidden");
     }
     if (kind == DeploymentKind::deploy) return begin_deploy(services, call, body);
     if (kind == DeploymentKind::rollback) return begin_rollback(services, call, body);
     if (kind == DeploymentKind::scale) return begin_scale(services, call, body);
     if (kind != DeploymentKind::redeploy && kind != DeploymentKind::restart) {
-        body.wrong("kind must be deploy, redeploy, rollback, scale or restart (a change of the environment is PATCH env)");
+        body.wrong(
+            "kind must be deploy, redeploy, rollback, scale or restart (a change of the "
+            "environment is PATCH env)");
     }
     LOCO_TRY(body.done());
     LOCO_ASSIGN(const auto deployment, kind == DeploymentKind::redeploy
@@ -170,7 +184,8 @@ Result<http::Response> get_deployment(Services& services, Call& call) {
 }
 
 Result<http::Response> create_push_token(Services& services, Call& call) {
-    LOCO_ASSIGN(const auto token, push_token(services.context, services.registry, call.deployment.id));
+    LOCO_ASSIGN(const auto token,
+                push_token(services.context, services.registry, call.deployment.id));
     return json_response(201, json::object{{"token", token.token.reveal()},
                                            {"expires_at", to_rfc3339(token.expires_at)},
                                            {"registry", services.build_host},
@@ -203,12 +218,15 @@ Result<http::Response> report_result(Services& services, Call& call) {
     if (const auto* failure = body.value("failure")) {
         auto diagnosis = read_failure(body, *failure);
         LOCO_TRY(body.done());
-        LOCO_ASSIGN(const auto deployment, report_build_failure(services.context, call.deployment.id, std::move(diagnosis)));
+        LOCO_ASSIGN(
+            const auto deployment,
+            report_build_failure(services.context, call.deployment.id, std::move(diagnosis)));
         return deployment_response(services, 200, deployment);
     }
     const BuildResult result{.digest = body.optional_string("digest", 128).value_or(""),
                              .image_id = body.optional_string("image_id", 128).value_or("")};
-    if (result.digest.empty() && result.image_id.empty()) body.wrong("digest, image_id or failure is needed");
+    if (result.digest.empty() && result.image_id.empty())
+        body.wrong("digest, image_id or failure is needed");
     if (!result.digest.empty() && !is_digest(result.digest)) {
         body.wrong("digest must be sha256: and 64 hexadecimal digits");
     }
@@ -218,7 +236,8 @@ Result<http::Response> report_result(Services& services, Call& call) {
 }
 
 Result<http::Response> cancel_deployment(Services& services, Call& call) {
-    LOCO_ASSIGN(const auto deployment, loco::cancel_deployment(services.context, call.actor(), call.deployment.id));
+    LOCO_ASSIGN(const auto deployment,
+                loco::cancel_deployment(services.context, call.actor(), call.deployment.id));
     return deployment_response(services, 202, deployment);
 }
 

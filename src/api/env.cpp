@@ -43,7 +43,8 @@ Result<http::Response> patch_env(Services& services, Call& call) {
                 change.values[std::string(name)] = Secret<>(std::string(value.as_string()));
             }
         } else {
-            body.wrong("set must be an object of at most " + std::to_string(kMaxEnvNames) + " strings");
+            body.wrong("set must be an object of at most " + std::to_string(kMaxEnvNames) +
+                       " strings");
         }
     }
     for (const auto& name : body.strings("unset", kMaxEnvNames)) {
@@ -55,10 +56,11 @@ Result<http::Response> patch_env(Services& services, Call& call) {
     LOCO_TRY(body.done());
     LOCO_ASSIGN(const auto result,
                 change_env(services.context, call.actor(), call.app.id, change, services.seal));
-    return json_response(200, json::object{{"version", result.version},
-                                           {"deployment", result.deployment
-                                                              ? json::value(present(*result.deployment, std::nullopt))
-                                                              : json::value(nullptr)}});
+    return json_response(
+        200, json::object{{"version", result.version},
+                          {"deployment", result.deployment ? json::value(present(*result.deployment,
+                                                                                 std::nullopt))
+                                                           : json::value(nullptr)}});
 }
 
 }  // namespace loco::api

@@ -18,7 +18,8 @@ Result<std::int64_t> parse_seq(std::string_view text) {
     if (text.empty()) return value;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc{} || end != text.data() + text.size() || value < 0) {
-        return fail(ErrorKind::invalid, "the cursor is none that this list gave", {}, "invalid_cursor");
+        return fail(ErrorKind::invalid, "the cursor is none that this list gave", {},
+                    "invalid_cursor");
     }
     return value;
 }
@@ -48,11 +49,13 @@ class DeploymentEvents final : public http::BodyStream {
             if (static_cast<int>(events.size()) < kEventsAtOnce && is_terminal(deployment.state)) {
                 std::optional<int> number;
                 if (deployment.release) {
-                    if (const auto release = tx.release(*deployment.release)) number = release->number;
+                    if (const auto release = tx.release(*deployment.release))
+                        number = release->number;
                 }
-                chunk.data += http::format_sse({.id = {},
-                                                .event = "end",
-                                                .data = json::serialize(present(deployment, number))});
+                chunk.data +=
+                    http::format_sse({.id = {},
+                                      .event = "end",
+                                      .data = json::serialize(present(deployment, number))});
                 chunk.ended = true;
             }
             return {};

@@ -18,17 +18,19 @@ Result<std::optional<http::Response>> take_key(Services& services, const Idempot
         if (!found && found.error().kind != ErrorKind::not_found) return fail(found.error());
         if (!found) return tx.put(mine);
         if (found->fingerprint != mine.fingerprint) {
-            return fail(ErrorKind::conflict, "that Idempotency-Key was used for another request", "use a new key",
-                        "idempotency_conflict");
+            return fail(ErrorKind::conflict, "that Idempotency-Key was used for another request",
+                        "use a new key", "idempotency_conflict");
         }
         if (found->status == 0) {
             // A server that died in the middle leaves it at 0: after a while the request may run again.
             if (found->created_at + kRunningAtMost < mine.created_at) return tx.put(mine);
-            return fail(ErrorKind::conflict, "the request with that Idempotency-Key is still running", "ask again in a moment",
-                        "idempotency_conflict");
+            return fail(ErrorKind::conflict,
+                        "the request with that Idempotency-Key is still running",
+                        "ask again in a moment", "idempotency_conflict");
         }
         before = http::Response{.status = found->status, .body = found->body};
-        before->headers.set("Content-Type", found->status < 400 ? "application/json" : "application/problem+json");
+        before->headers.set("Content-Type",
+                            found->status < 400 ? "application/json" : "application/problem+json");
         before->headers.set("Idempotency-Replayed", "true");
         return {};
     }));
@@ -40,13 +42,14 @@ Result<std::optional<http::Response>> take_key(Services& services, const Idempot
 Result<http::Response> idempotently(Services& services, const Route& route, Call& call) {
     const auto key = call.request.headers.get("Idempotency-Key");
     if (key.empty() || key.size() > kMaxKey) {
-        return fail(ErrorKind::invalid, "an Idempotency-Key has 1 to " + std::to_string(kMaxKey) + " characters", {},
+        return fail(ErrorKind::invalid,
+                    "an Idempotency-Key has 1 to " + std::to_string(kMaxKey) + " characters", {},
                     "invalid_idempotency_key");
     }
     IdempotencyRecord record{
         .key = call.principal.user.id.str() + ":" + std::string(key),
-        .fingerprint = crypto::sha256_hex(std::string(http::to_string(call.request.method)) + " " + call.request.target +
-                                          "\n" + call.request.body),
+        .fingerprint = crypto::sha256_hex(std::string(http::to_string(call.request.method)) + " " +
+                                          call.request.target + "\n" + call.request.body),
         .status = 0,
         .body = {},
         .created_at = services.context.clock.now()};

@@ -7,6 +7,7 @@ namespace loco::api {
 
 // Runs the route's handler once for the key, or answers as it did. conflict (code idempotency_conflict) when the key was
 // used for another request, or while the first is still running. A failed attempt (5xx) leaves no record.
-[[nodiscard]] Result<http::Response> idempotently(Services& services, const Route& route, Call& call);
+[[nodiscard]] Result<http::Response> idempotently(Services& services, const Route& route,
+                                                  Call& call);
 
 }  // namespace loco::api

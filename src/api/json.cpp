@@ -69,11 +69,14 @@ json::object present(const Deployment& deployment, std::optional<int> release_nu
             {"actor", deployment.actor},
             {"created_at", to_rfc3339(deployment.created_at)},
             {"ended_at", time_or_null(deployment.ended_at)},
-            {"release", release_number ? json::value(release_name(*release_number)) : json::value(nullptr)},
-            {"digest", deployment.digest.empty() ? json::value(nullptr) : json::value(deployment.digest)},
+            {"release",
+             release_number ? json::value(release_name(*release_number)) : json::value(nullptr)},
+            {"digest",
+             deployment.digest.empty() ? json::value(nullptr) : json::value(deployment.digest)},
             {"phases", std::move(phases)},
             {"cancel_requested", deployment.cancel_requested},
-            {"diagnosis", deployment.diagnosis ? json::value(present(*deployment.diagnosis)) : json::value(nullptr)}};
+            {"diagnosis", deployment.diagnosis ? json::value(present(*deployment.diagnosis))
+                                               : json::value(nullptr)}};
 }
 
 json::object present(const Release& release, const App& app) {
@@ -91,19 +94,21 @@ json::object present(const Release& release, const App& app) {
 }
 
 json::object present(const Instance& instance, std::optional<int> release_number) {
-    return {{"id", instance.id.str()},
-            {"process", instance.process},
-            {"index", instance.index},
-            {"state", to_string(instance.state)},
-            {"release", release_number ? json::value(release_name(*release_number)) : json::value(nullptr)},
-            {"since", to_rfc3339(instance.state_since)},
-            {"restarts", instance.restarts},
-            {"cpu_millis", instance.cpu_millis},
-            {"cpu_max_millis", instance.cpu_max_millis},
-            {"memory_bytes", instance.memory_bytes},
-            {"exit_code", instance.exit_code ? json::value(*instance.exit_code) : json::value(nullptr)},
-            {"oom_killed", instance.oom_killed},
-            {"last_problem", to_utf8(instance.last_problem)}};
+    return {
+        {"id", instance.id.str()},
+        {"process", instance.process},
+        {"index", instance.index},
+        {"state", to_string(instance.state)},
+        {"release",
+         release_number ? json::value(release_name(*release_number)) : json::value(nullptr)},
+        {"since", to_rfc3339(instance.state_since)},
+        {"restarts", instance.restarts},
+        {"cpu_millis", instance.cpu_millis},
+        {"cpu_max_millis", instance.cpu_max_millis},
+        {"memory_bytes", instance.memory_bytes},
+        {"exit_code", instance.exit_code ? json::value(*instance.exit_code) : json::value(nullptr)},
+        {"oom_killed", instance.oom_killed},
+        {"last_problem", to_utf8(instance.last_problem)}};
 }
 
 json::object present(const Event& event) {
@@ -117,7 +122,8 @@ json::object present(const Event& event) {
             {"kind", event.kind},
             {"message", to_utf8(event.message)},
             {"actor", event.actor},
-            {"deployment", event.deployment ? json::value(event.deployment->str()) : json::value(nullptr)},
+            {"deployment",
+             event.deployment ? json::value(event.deployment->str()) : json::value(nullptr)},
             {"data", std::move(data)}};
 }
 
@@ -144,9 +150,11 @@ Result<Body> Body::parse(const http::Request& request) {
     options.max_depth = 16;
     auto value = json::parse(request.body, error, {}, options);
     if (error) {
-        return fail(ErrorKind::invalid, "the body is no JSON: " + error.message(), {}, "invalid_json");
+        return fail(ErrorKind::invalid, "the body is no JSON: " + error.message(), {},
+                    "invalid_json");
     }
-    if (!value.is_object()) return fail(ErrorKind::invalid, "the body is no JSON object", {}, "invalid_json");
+    if (!value.is_object())
+        return fail(ErrorKind::invalid, "the body is no JSON object", {}, "invalid_json");
     return Body(std::move(value.as_object()));
 }
 
@@ -175,11 +183,13 @@ std::string Body::string(std::string_view name, std::size_t max) {
     return found.value_or("");
 }
 
-std::optional<std::int64_t> Body::optional_int(std::string_view name, std::int64_t min, std::int64_t max) {
+std::optional<std::int64_t> Body::optional_int(std::string_view name, std::int64_t min,
+                                               std::int64_t max) {
     const auto* found = take(name);
     if (found == nullptr) return std::nullopt;
     if (!found->is_int64() || found->as_int64() < min || found->as_int64() > max) {
-        wrong(std::string(name) + " must be a whole number from " + std::to_string(min) + " to " + std::to_string(max));
+        wrong(std::string(name) + " must be a whole number from " + std::to_string(min) + " to " +
+              std::to_string(max));
         return std::nullopt;
     }
     return found->as_int64();
@@ -200,7 +210,8 @@ std::vector<std::string> Body::strings(std::string_view name, std::size_t max_it
     const auto* found = take(name);
     if (found == nullptr) return result;
     if (!found->is_array() || found->as_array().size() > max_items) {
-        wrong(std::string(name) + " must be a list of at most " + std::to_string(max_items) + " strings");
+        wrong(std::string(name) + " must be a list of at most " + std::to_string(max_items) +
+              " strings");
         return result;
     }
     for (const auto& item : found->as_array()) {
@@ -224,7 +235,8 @@ Result<> Body::done() {
     if (wrong_.empty()) return {};
     std::string message;
     for (const auto& what : wrong_) message += (message.empty() ? "" : "; ") + what;
-    return fail(ErrorKind::invalid, std::move(message), "the API is described at /api/v1/openapi.json", "invalid_body");
+    return fail(ErrorKind::invalid, std::move(message),
+                "the API is described at /api/v1/openapi.json", "invalid_body");
 }
 
 }  // namespace loco::api

@@ -17,13 +17,16 @@ namespace loco::api {
 
 [[nodiscard]] http::Response json_response(int status, const boost::json::value& body);
 // {"items": […], "next_cursor": …}
-[[nodiscard]] http::Response list_response(boost::json::array items, std::optional<std::string> next_cursor);
+[[nodiscard]] http::Response list_response(boost::json::array items,
+                                           std::optional<std::string> next_cursor);
 
 [[nodiscard]] boost::json::value time_or_null(const std::optional<Time>& time);
 [[nodiscard]] boost::json::object present(const Diagnosis& diagnosis);
-[[nodiscard]] boost::json::object present(const Deployment& deployment, std::optional<int> release_number);
+[[nodiscard]] boost::json::object present(const Deployment& deployment,
+                                          std::optional<int> release_number);
 [[nodiscard]] boost::json::object present(const Release& release, const App& app);
-[[nodiscard]] boost::json::object present(const Instance& instance, std::optional<int> release_number);
+[[nodiscard]] boost::json::object present(const Instance& instance,
+                                          std::optional<int> release_number);
 [[nodiscard]] boost::json::object present(const Event& event);
 
 // Text that is valid UTF-8: bytes that are none become U+FFFD.
@@ -36,9 +39,11 @@ class Body {
     // invalid when it is no JSON object, or nested too deeply.
     [[nodiscard]] static Result<Body> parse(const http::Request& request);
 
-    [[nodiscard]] std::string string(std::string_view name, std::size_t max = 1024);           // required
-    [[nodiscard]] std::optional<std::string> optional_string(std::string_view name, std::size_t max = 1024);
-    [[nodiscard]] std::optional<std::int64_t> optional_int(std::string_view name, std::int64_t min, std::int64_t max);
+    [[nodiscard]] std::string string(std::string_view name, std::size_t max = 1024);  // required
+    [[nodiscard]] std::optional<std::string> optional_string(std::string_view name,
+                                                             std::size_t max = 1024);
+    [[nodiscard]] std::optional<std::int64_t> optional_int(std::string_view name, std::int64_t min,
+                                                           std::int64_t max);
     [[nodiscard]] bool boolean(std::string_view name, bool standard);
     [[nodiscard]] std::vector<std::string> strings(std::string_view name, std::size_t max_items);
     // The value itself; null when it is not there.

@@ -18,7 +18,8 @@ std::string to_ndjson(const LogLine& line) {
                {"at", to_rfc3339_nano(line.at)},
                {"instance", line.instance},
                {"process", line.process},
-               {"release", line.release > 0 ? json::value(release_name(line.release)) : json::value(nullptr)},
+               {"release",
+                line.release > 0 ? json::value(release_name(line.release)) : json::value(nullptr)},
                {"stream", kStreams[static_cast<std::size_t>(line.stream)]},
                {"text", to_utf8(line.text)},
            }) +
@@ -29,11 +30,15 @@ std::string to_ndjson(const LogLine& line) {
 class FollowedLogs final : public http::BodyStream {
   public:
     FollowedLogs(Services& services, LogFilter filter, std::string first, std::int64_t after)
-        : services_(services), filter_(std::move(filter)), first_(std::move(first)), after_(after) {}
+        : services_(services),
+          filter_(std::move(filter)),
+          first_(std::move(first)),
+          after_(after) {}
 
     void set_waker(std::function<void()> waker) override {
         lines_ = services_.log_feed.follow(filter_.app.str(), waker);
-        events_ = services_.event_feed.follow(filter_.app.str(), std::move(waker));  // its removal is one
+        events_ =
+            services_.event_feed.follow(filter_.app.str(), std::move(waker));  // its removal is one
     }
 
     Chunk next() override {
@@ -74,15 +79,18 @@ Result<Number> parse_number(std::string_view text, std::string_view what) {
     Number value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc{} || end != text.data() + text.size() || value < 0) {
-        return fail(ErrorKind::invalid, std::string(what) + " must be a whole number", {}, "invalid_query");
+        return fail(ErrorKind::invalid, std::string(what) + " must be a whole number", {},
+                    "invalid_query");
     }
     return value;
 }
 
 Result<LogFilter> read_filter(const Call& call) {
     LogFilter filter{.app = call.app.id};
-    if (const auto process = call.query("process"); !process.empty()) filter.process = std::string(process);
-    if (const auto instance = call.query("instance"); !instance.empty()) filter.instance = std::string(instance);
+    if (const auto process = call.query("process"); !process.empty())
+        filter.process = std::string(process);
+    if (const auto instance = call.query("instance"); !instance.empty())
+        filter.instance = std::string(instance);
     if (const auto build = call.query("build"); !build.empty()) {
         LOCO_ASSIGN(filter.build, DeploymentId::parse(build));
     }
@@ -122,7 +130,8 @@ Result<http::Response> get_logs(Services& services, Call& call) {
     http::Response response;
     response.headers.set("Content-Type", "application/x-ndjson");
     if (follow) {
-        response.stream = std::make_shared<FollowedLogs>(services, std::move(filter), std::move(text), after);
+        response.stream =
+            std::make_shared<FollowedLogs>(services, std::move(filter), std::move(text), after);
     } else {
         response.body = std::move(text);
     }

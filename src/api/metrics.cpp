@@ -36,7 +36,8 @@ Result<http::Response> get_metrics(Services& services, Call& call) {
         }
         instances = std::move(list);
     }
-    return json_response(200, json::object{{"http", std::move(http_ports)}, {"instances", std::move(instances)}});
+    return json_response(
+        200, json::object{{"http", std::move(http_ports)}, {"instances", std::move(instances)}});
 }
 
 }  // namespace loco::api

@@ -150,9 +150,12 @@ json::array parameters(const Route& route) {
                                       {"schema", {{"type", "string"}}}});
         path.remove_prefix(end + 1);
     }
-    const auto query = [&](std::string_view name, std::string_view type, std::string_view description) {
-        result.push_back(
-            json::object{{"name", name}, {"in", "query"}, {"description", description}, {"schema", {{"type", type}}}});
+    const auto query = [&](std::string_view name, std::string_view type,
+                           std::string_view description) {
+        result.push_back(json::object{{"name", name},
+                                      {"in", "query"},
+                                      {"description", description},
+                                      {"schema", {{"type", type}}}});
     };
     if (route.response_schema.ends_with("List")) {
         query("limit", "integer", "how many at most");
@@ -162,7 +165,8 @@ json::array parameters(const Route& route) {
         if (row.operation == route.operation) query(row.name, row.type, row.description);
     }
     if (route.idempotency) {
-        result.push_back(json::object{{"name", "Idempotency-Key"}, {"in", "header"}, {"schema", {{"type", "string"}}}});
+        result.push_back(json::object{
+            {"name", "Idempotency-Key"}, {"in", "header"}, {"schema", {{"type", "string"}}}});
     }
     return result;
 }
@@ -170,7 +174,8 @@ json::array parameters(const Route& route) {
 json::object operation(const Route& route) {
     json::object success{{"description", "done"}};
     if (!route.response_schema.empty()) {
-        success["content"] = {{"application/json", {{"schema", schema_ref(route.response_schema)}}}};
+        success["content"] = {
+            {"application/json", {{"schema", schema_ref(route.response_schema)}}}};
     }
     json::object result{
         {"operationId", route.operation},
@@ -184,12 +189,14 @@ json::object operation(const Route& route) {
     };
     if (!route.request_schema.empty()) {
         const auto* type = route.request_schema == "Text" ? "text/plain" : "application/json";
-        result["requestBody"] = {{"content", {{type, {{"schema", schema_ref(route.request_schema)}}}}}};
+        result["requestBody"] = {
+            {"content", {{type, {{"schema", schema_ref(route.request_schema)}}}}}};
     }
     if (route.permission != identity::Permission::nobody_asked) {
         result["security"] = json::array{json::object{{"bearer", json::array()}}};
         result["x-loco-scope"] = identity::row_of(route.permission).scope;
-        if (route.or_permission) result["x-loco-or-scope"] = identity::row_of(*route.or_permission).scope;
+        if (route.or_permission)
+            result["x-loco-or-scope"] = identity::row_of(*route.or_permission).scope;
         result["x-loco-least-role"] = to_string(identity::row_of(route.permission).least_role);
     }
     return result;
@@ -212,10 +219,14 @@ std::string openapi(std::string_view version) {
     }
     return json::serialize(json::object{
         {"openapi", "3.1.0"},
-        {"info", {{"title", "Loco"}, {"version", version}, {"license", {{"name", "Apache-2.0"}, {"identifier", "Apache-2.0"}}}}},
+        {"info",
+         {{"title", "Loco"},
+          {"version", version},
+          {"license", {{"name", "Apache-2.0"}, {"identifier", "Apache-2.0"}}}}},
         {"paths", std::move(paths)},
         {"components",
-         {{"securitySchemes", {{"bearer", {{"type", "http"}, {"scheme", "bearer"}}}}}, {"schemas", json::parse(kSchemas)}}},
+         {{"securitySchemes", {{"bearer", {{"type", "http"}, {"scheme", "bearer"}}}}},
+          {"schemas", json::parse(kSchemas)}}},
     });
 }
 

@@ -32,14 +32,16 @@ http::Response ready(Services& services) {
     }));
     note("engine", drop(services.runtime.list(AppId("none"))));
     note("gateway", drop(services.gateway.connections(AppId("none"))));
-    return json_response(all ? 200 : 503, boost::json::object{{"ready", all}, {"parts", std::move(parts)}});
+    return json_response(all ? 200 : 503,
+                         boost::json::object{{"ready", all}, {"parts", std::move(parts)}});
 }
 
 }  // namespace
 
 http::Server::Handler make_ops(Services& services) {
     return [&services](http::Request&& request) {
-        if (request.method != http::Method::get && request.method != http::Method::head) return text(405, "only GET\n");
+        if (request.method != http::Method::get && request.method != http::Method::head)
+            return text(405, "only GET\n");
         if (request.path == "/healthz") return text(200, "ok\n");
         if (request.path == "/readyz") return ready(services);
         if (request.path == "/metrics") {

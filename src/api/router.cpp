@@ -22,7 +22,8 @@ std::string_view take_segment(std::string_view& path) {
 
 bool matches(std::string_view pattern, std::string_view path, Params& params) {
     params.clear();
-    if (path.ends_with('/')) return false;  // ".../apps/" is no app without a name, and not the list either
+    if (path.ends_with('/'))
+        return false;  // ".../apps/" is no app without a name, and not the list either
     while (!pattern.empty() && !path.empty()) {
         const auto wanted = take_segment(pattern);
         const auto given = take_segment(path);
@@ -53,13 +54,15 @@ Found find_route(const http::Request& request) {
             found.params = std::move(params);
             return found;
         }
-        found.allowed += (found.allowed.empty() ? "" : ", ") + std::string(http::to_string(route.method));
+        found.allowed +=
+            (found.allowed.empty() ? "" : ", ") + std::string(http::to_string(route.method));
     }
     return found;
 }
 
 std::unexpected<Error> no_such(std::string_view noun, std::string_view name, std::string hint) {
-    return fail(ErrorKind::not_found, "no " + std::string(noun) + " " + std::string(name.substr(0, 64)), std::move(hint),
+    return fail(ErrorKind::not_found,
+                "no " + std::string(noun) + " " + std::string(name.substr(0, 64)), std::move(hint),
                 "no_such_" + std::string(noun));
 }
 
@@ -93,9 +96,9 @@ Result<> resolve(const ReadTx& tx, const Params& params, const Route& route, Cal
     if (!may(route.permission) && !(route.or_permission && may(*route.or_permission))) {
         const auto& row = identity::row_of(route.permission);
         return fail(ErrorKind::forbidden,
-                    "this needs the role " + std::string(to_string(row.least_role)) + " in team " + call.team.slug +
-                        " and a token with the scope " + std::string(row.scope) + "; your role is " +
-                        std::string(to_string(*role)),
+                    "this needs the role " + std::string(to_string(row.least_role)) + " in team " +
+                        call.team.slug + " and a token with the scope " + std::string(row.scope) +
+                        "; your role is " + std::string(to_string(*role)),
                     "ask an admin of the team", "forbidden");
     }
     const auto app_name = params.find("app");
@@ -110,7 +113,8 @@ Result<> resolve(const ReadTx& tx, const Params& params, const Route& route, Cal
     if (id == params.end()) return {};
     LOCO_ASSIGN(const auto parsed, DeploymentId::parse(id->second));
     auto deployment = tx.deployment(parsed);
-    if (!deployment && deployment.error().kind != ErrorKind::not_found) return fail(deployment.error());
+    if (!deployment && deployment.error().kind != ErrorKind::not_found)
+        return fail(deployment.error());
     if (!deployment || deployment->app != call.app.id) {
         return no_such("deployment", id->second, "see the app's history with `loco events`");
     }
@@ -118,20 +122,24 @@ Result<> resolve(const ReadTx& tx, const Params& params, const Route& route, Cal
     return {};
 }
 
-Result<http::Response> answer(Services& services, const Route& route, const Params& params, Call& call) {
+Result<http::Response> answer(Services& services, const Route& route, const Params& params,
+                              Call& call) {
     if (route.permission != identity::Permission::nobody_asked) {
-        LOCO_ASSIGN(call.principal, services.authenticator.authenticate(call.request.headers.get("Authorization")));
+        LOCO_ASSIGN(call.principal,
+                    services.authenticator.authenticate(call.request.headers.get("Authorization")));
         LOCO_TRY(services.context.store.read(
             [&](const ReadTx& tx) { return resolve(tx, params, route, call); }));
     }
-    const log::Context fields{{"team", call.team.slug}, {"app", call.app.name}, {"deployment", call.deployment.id.str()}};
+    const log::Context fields{
+        {"team", call.team.slug}, {"app", call.app.name}, {"deployment", call.deployment.id.str()}};
     if (route.idempotency && call.request.headers.has("Idempotency-Key")) {
         return idempotently(services, route, call);
     }
     return route.handle(services, call);
 }
 
-http::Response not_routed(const Found& found, const http::Request& request, std::string_view request_id) {
+http::Response not_routed(const Found& found, const http::Request& request,
+                          std::string_view request_id) {
     if (found.allowed.empty()) {
         return problem(Error{.kind = ErrorKind::not_found,
                              .message = "no such path: " + request.path.substr(0, 200),
@@ -139,11 +147,12 @@ http::Response not_routed(const Found& found, const http::Request& request, std:
                              .code = "no_such_path"},
                        request_id);
     }
-    auto response = problem(Error{.kind = ErrorKind::invalid,
-                                  .message = "this path does not take " + std::string(http::to_string(request.method)),
-                                  .hint = "it takes " + found.allowed,
-                                  .code = "method_not_allowed"},
-                            request_id, 405);
+    auto response = problem(
+        Error{.kind = ErrorKind::invalid,
+              .message = "this path does not take " + std::string(http::to_string(request.method)),
+              .hint = "it takes " + found.allowed,
+              .code = "method_not_allowed"},
+        request_id, 405);
     response.headers.set("Allow", found.allowed);
     return response;
 }
@@ -161,14 +170,16 @@ Result<int> Call::limit(int standard, int max) const {
     int value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc{} || end != text.data() + text.size() || value < 1 || value > max) {
-        return fail(ErrorKind::invalid, "limit must be 1 to " + std::to_string(max), {}, "invalid_limit");
+        return fail(ErrorKind::invalid, "limit must be 1 to " + std::to_string(max), {},
+                    "invalid_limit");
     }
     return value;
 }
 
 http::Server::Handler make_api(Services& services) {
     return [&services](http::Request&& request) {
-        const auto request_id = make_id("req_", services.context.clock.now(), services.context.random);
+        const auto request_id =
+            make_id("req_", services.context.clock.now(), services.context.random);
         const log::Context fields{{"request_id", request_id}};
         const auto started = services.context.clock.steady();
         const auto found = find_route(request);
@@ -178,14 +189,16 @@ http::Server::Handler make_api(Services& services) {
         } else {
             Call call{.request = request, .request_id = request_id};
             auto result = answer(services, *found.route, found.params, call);
-            if (!result && traits(result.error().kind).http_status >= 500) log::failure("request failed", result.error());
+            if (!result && traits(result.error().kind).http_status >= 500)
+                log::failure("request failed", result.error());
             response = result ? std::move(*result) : problem(result.error(), request_id);
         }
         response.headers.set("X-Request-Id", request_id);
         response.headers.set("Cache-Control", "no-store");
-        const auto took = std::chrono::duration_cast<std::chrono::microseconds>(services.context.clock.steady() - started);
-        services.metrics.request(found.route == nullptr ? "none" : found.route->operation, response.status,
-                                 static_cast<double>(took.count()) / 1e6);
+        const auto took = std::chrono::duration_cast<std::chrono::microseconds>(
+            services.context.clock.steady() - started);
+        services.metrics.request(found.route == nullptr ? "none" : found.route->operation,
+                                 response.status, static_cast<double>(took.count()) / 1e6);
         log::debug("request", {{"method", http::to_string(request.method)},
                                {"path", request.path},
                                {"status", response.status},
@@ -194,13 +207,17 @@ http::Server::Handler make_api(Services& services) {
     };
 }
 
-std::function<http::Response(int, std::string_view, std::string_view)> make_refusals(Services& services) {
+std::function<http::Response(int, std::string_view, std::string_view)> make_refusals(
+    Services& services) {
     return [&services](int status, std::string_view code, std::string_view detail) {
-        const auto request_id = make_id("req_", services.context.clock.now(), services.context.random);
+        const auto request_id =
+            make_id("req_", services.context.clock.now(), services.context.random);
         auto kind = ErrorKind::invalid;
         if (status == 413) kind = ErrorKind::too_large;
         if (status >= 500) kind = ErrorKind::unavailable;
-        auto response = problem(Error{.kind = kind, .message = std::string(detail), .code = std::string(code)}, request_id, status);
+        auto response =
+            problem(Error{.kind = kind, .message = std::string(detail), .code = std::string(code)},
+                    request_id, status);
         response.headers.set("X-Request-Id", request_id);
         return response;
     };
@@ -215,18 +232,14 @@ http::Response problem(const Error& error, std::string_view request_id, int stat
     boost::json::array steps;
     for (const auto& step : error.next_steps) steps.emplace_back(step);
     boost::json::object body{
-        {"type", "about:blank"},
-        {"title", kind.name},
-        {"status", status},
-        {"detail", error.message},
-        {"code", error.code_or_kind()},
-        {"hint", error.hint},
-        {"next_steps", std::move(steps)},
-        {"request_id", request_id},
+        {"type", "about:blank"},          {"title", kind.name},           {"status", status},
+        {"detail", error.message},        {"code", error.code_or_kind()}, {"hint", error.hint},
+        {"next_steps", std::move(steps)}, {"request_id", request_id},
     };
     auto response = json_response(status, body);
     response.headers.set("Content-Type", "application/problem+json");
-    if (error.kind == ErrorKind::unauthenticated) response.headers.set("WWW-Authenticate", "Bearer realm=\"loco\"");
+    if (error.kind == ErrorKind::unauthenticated)
+        response.headers.set("WWW-Authenticate", "Bearer realm=\"loco\"");
     if (error.kind == ErrorKind::rate_limited || error.kind == ErrorKind::unavailable) {
         response.headers.set("Retry-After", "1");
     }

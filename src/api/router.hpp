@@ -24,7 +24,8 @@
 namespace loco::api {
 
 // What the registry's token endpoint answers (registry/token_service): a JSON document. `query` as it was received.
-using RegistryTokenFn = std::function<Result<std::string>(std::string_view authorization, std::string_view query)>;
+using RegistryTokenFn =
+    std::function<Result<std::string>(std::string_view authorization, std::string_view query)>;
 
 struct Services {
     Context& context;
@@ -32,8 +33,8 @@ struct Services {
     Runtime& runtime;
     Gateway& gateway;
     LogStore& logs;
-    Feed& log_feed;     // keys: app ids
-    Feed& event_feed;   // keys: team, app and deployment ids
+    Feed& log_feed;    // keys: app ids
+    Feed& event_feed;  // keys: team, app and deployment ids
     identity::Authenticator& authenticator;
     telemetry::Metrics& metrics;
     SealFn seal;
@@ -47,7 +48,7 @@ struct Call {
     const http::Request& request;
     std::string request_id;
     identity::Principal principal;
-    Team team;              // with {team}
+    Team team;  // with {team}
     Role role = Role::viewer;
     App app;                // with {app}
     Deployment deployment;  // with {id}
@@ -71,7 +72,7 @@ struct Route {
     std::string_view request_schema;   // name under components/schemas; empty: no body
     std::string_view response_schema;  // empty: no JSON body
     int success = 200;
-    bool idempotency = false;          // takes Idempotency-Key
+    bool idempotency = false;  // takes Idempotency-Key
     // Lets a request in as `permission` does; the handler looks which of the two the body needs.
     std::optional<identity::Permission> or_permission = {};
 };
@@ -82,8 +83,9 @@ struct Route {
 [[nodiscard]] http::Server::Handler make_api(Services& services);
 
 // What the server answers by itself (a malformed or oversized request, too many of them), in the same form.
-[[nodiscard]] std::function<http::Response(int status, std::string_view code, std::string_view detail)> make_refusals(
-    Services& services);
+[[nodiscard]] std::function<http::Response(int status, std::string_view code,
+                                           std::string_view detail)>
+make_refusals(Services& services);
 
 // RFC 9457 with Loco's code, hint, next_steps and request_id.
 [[nodiscard]] http::Response problem(const Error& error, std::string_view request_id);

@@ -6,7 +6,8 @@
 namespace loco::api {
 
 Result<http::Response> get_version(Services& services, Call&) {
-    return json_response(200, boost::json::object{{"name", "loco"}, {"version", services.version}, {"api", "v1"}});
+    return json_response(
+        200, boost::json::object{{"name", "loco"}, {"version", services.version}, {"api", "v1"}});
 }
 
 Result<http::Response> get_openapi(Services& services, Call&) {
@@ -23,8 +24,9 @@ Result<http::Response> get_me(Services& services, Call& call) {
         for (const auto& membership : memberships) {
             if (call.principal.only_team && *call.principal.only_team != membership.team) continue;
             LOCO_ASSIGN(const auto team, tx.team(membership.team));
-            teams.push_back(boost::json::object{
-                {"slug", team.slug}, {"role", to_string(membership.role)}, {"first", team.number == 0}});
+            teams.push_back(boost::json::object{{"slug", team.slug},
+                                                {"role", to_string(membership.role)},
+                                                {"first", team.number == 0}});
         }
         return {};
     }));

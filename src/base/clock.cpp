@@ -108,7 +108,8 @@ Result<Time> parse_rfc3339(std::string_view text) {
         return bad();
     }
     using namespace std::chrono;
-    const year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
+    const year_month_day date{std::chrono::year(year),
+                              std::chrono::month(static_cast<unsigned>(month)),
                               std::chrono::day(static_cast<unsigned>(day))};
     if (!date.ok() || hour > 23 || minute > 59 || second > 60) return bad();
     return Time(sys_days(date)) + hours(hour) + minutes(minute - offset) + seconds(second) +

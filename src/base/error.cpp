@@ -46,9 +46,7 @@ ErrorKind kind_of_errno(int value) {
 
 }  // namespace
 
-const ErrorTraits& traits(ErrorKind kind) {
-    return kTraits.at(static_cast<std::size_t>(kind));
-}
+const ErrorTraits& traits(ErrorKind kind) { return kTraits.at(static_cast<std::size_t>(kind)); }
 
 std::string_view Error::code_or_kind() const {
     return code.empty() ? traits(kind).name : std::string_view(code);

@@ -18,11 +18,11 @@ enum class ErrorKind : std::uint8_t {
     unauthenticated,  // no valid credentials
     forbidden,        // valid credentials, not enough rights
     not_found,
-    conflict,         // another deploy holds the app, the name is taken
+    conflict,  // another deploy holds the app, the name is taken
     build_failed,
-    refused,          // by policy: root user, size, unset secret, quota, capacity
-    rollout_failed,   // what served before still serves
-    unavailable,      // server, engine, registry or gateway cannot be reached
+    refused,         // by policy: root user, size, unset secret, quota, capacity
+    rollout_failed,  // what served before still serves
+    unavailable,     // server, engine, registry or gateway cannot be reached
     too_large,
     rate_limited,
     interrupted,
@@ -40,10 +40,10 @@ struct ErrorTraits {
 
 struct [[nodiscard]] Error {
     ErrorKind kind = ErrorKind::internal;
-    std::string message;                  // what happened and why; a sentence without a final stop
-    std::string hint = {};                // what to do next; empty if nothing helps
-    std::string code = {};                // stable word for programs, e.g. "image_runs_as_root"
-    std::vector<std::string> next_steps = {};  // commands or actions, one each
+    std::string message;    // what happened and why; a sentence without a final stop
+    std::string hint = {};  // what to do next; empty if nothing helps
+    std::string code = {};  // stable word for programs, e.g. "image_runs_as_root"
+    std::vector<std::string> next_steps = {};                       // commands or actions, one each
     std::vector<std::pair<std::string, std::string>> context = {};  // for logs; never secrets
 
     // The code for programs: `code`, or the kind's name where none was given.
@@ -74,10 +74,10 @@ using Result = std::expected<T, Error>;
     ((condition) ? void(0) : ::loco::check_failed(__FILE__, __LINE__, #condition))
 
 // LOCO_TRY(expr): returns the error of a Result from the enclosing function.
-#define LOCO_TRY(expr)                                                             \
-    do {                                                                           \
-        if (auto loco_try_ = (expr); !loco_try_)                                   \
-            return std::unexpected<::loco::Error>(std::move(loco_try_).error());   \
+#define LOCO_TRY(expr)                                                           \
+    do {                                                                         \
+        if (auto loco_try_ = (expr); !loco_try_)                                 \
+            return std::unexpected<::loco::Error>(std::move(loco_try_).error()); \
     } while (false)
 
 #define LOCO_CONCAT_(a, b) a##b
@@ -85,7 +85,7 @@ using Result = std::expected<T, Error>;
 // LOCO_ASSIGN(auto value, expr): declares value from a Result, or returns its error.
 #define LOCO_ASSIGN(declaration, expr) \
     LOCO_ASSIGN_(LOCO_CONCAT(loco_result_, __LINE__), declaration, expr)
-#define LOCO_ASSIGN_(result, declaration, expr)                                 \
-    auto result = (expr);                                                       \
+#define LOCO_ASSIGN_(result, declaration, expr)                                    \
+    auto result = (expr);                                                          \
     if (!result) return std::unexpected<::loco::Error>(std::move(result).error()); \
     declaration = std::move(*result)

@@ -18,9 +18,11 @@ std::string make_id(std::string_view prefix, Time now, Random& random) {
         for (int bit = 0; bit < 5; ++bit) {
             const int position = digit * 5 + bit - 2;  // 130 digits' bits, two leading zeros
             const unsigned set =
-                position < 0 ? 0U
-                             : (static_cast<unsigned>(bytes[static_cast<std::size_t>(position / 8)]) >>
-                                (7 - position % 8)) & 1U;
+                position < 0
+                    ? 0U
+                    : (static_cast<unsigned>(bytes[static_cast<std::size_t>(position / 8)]) >>
+                       (7 - position % 8)) &
+                          1U;
             value = value << 1 | set;
         }
         text += kBase32Alphabet[value];
@@ -31,9 +33,8 @@ std::string make_id(std::string_view prefix, Time now, Random& random) {
 bool is_id(std::string_view prefix, std::string_view text) {
     if (!text.starts_with(prefix)) return false;
     text.remove_prefix(prefix.size());
-    return text.size() == 26 && std::ranges::all_of(text, [](char c) {
-               return kBase32Alphabet.contains(c);
-           });
+    return text.size() == 26 &&
+           std::ranges::all_of(text, [](char c) { return kBase32Alphabet.contains(c); });
 }
 
 }  // namespace loco

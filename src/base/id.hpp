@@ -31,7 +31,8 @@ class Id {
     // not_found for anything that is no id of this kind: there can be no such thing.
     [[nodiscard]] static Result<Id> parse(std::string_view text) {
         if (!is_id(Tag::kPrefix, text)) {
-            return fail(ErrorKind::not_found, "no " + std::string(Tag::kNoun) + " " + std::string(text.substr(0, 64)));
+            return fail(ErrorKind::not_found,
+                        "no " + std::string(Tag::kNoun) + " " + std::string(text.substr(0, 64)));
         }
         return Id(std::string(text));
     }

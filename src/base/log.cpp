@@ -59,7 +59,8 @@ void append_json_string(std::string& out, std::string_view text) {
 
 // Text lines quote what holds spaces or control characters, so that one line stays one line.
 void append_text_value(std::string& out, std::string_view text) {
-    const bool plain = !text.empty() && text.find_first_of(" \"=\n\r\t\x1b\\") == std::string_view::npos;
+    const bool plain =
+        !text.empty() && text.find_first_of(" \"=\n\r\t\x1b\\") == std::string_view::npos;
     if (plain) {
         out += text;
     } else {
@@ -67,9 +68,11 @@ void append_text_value(std::string& out, std::string_view text) {
     }
 }
 
-std::string render_json(Level level, std::string_view message, std::initializer_list<Field> fields) {
-    std::string line = fmt::format("{{\"time\":\"{}\",\"level\":\"{}\",\"msg\":",
-                                   to_rfc3339(SystemClock().now()), kNames[static_cast<int>(level)]);
+std::string render_json(Level level, std::string_view message,
+                        std::initializer_list<Field> fields) {
+    std::string line =
+        fmt::format("{{\"time\":\"{}\",\"level\":\"{}\",\"msg\":", to_rfc3339(SystemClock().now()),
+                    kNames[static_cast<int>(level)]);
     append_json_string(line, message);
     const auto add = [&](std::string_view key, std::string_view value) {
         line += ',';
@@ -82,7 +85,8 @@ std::string render_json(Level level, std::string_view message, std::initializer_
     return line + '}';
 }
 
-std::string render_text(Level level, std::string_view message, std::initializer_list<Field> fields) {
+std::string render_text(Level level, std::string_view message,
+                        std::initializer_list<Field> fields) {
     std::string line = fmt::format("{} {:<7} ", to_rfc3339(SystemClock().now()).substr(11, 12),
                                    kNames[static_cast<int>(level)]);
     for (const char c : message) line += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
@@ -118,8 +122,9 @@ void init(const Options& options) {
 void write(Level level, std::string_view message, std::initializer_list<Field> fields) {
     auto& s = state();
     if (!s.logger->should_log(spd(level))) return;
-    s.logger->log(spd(level), "{}",
-                  s.json ? render_json(level, message, fields) : render_text(level, message, fields));
+    s.logger->log(
+        spd(level), "{}",
+        s.json ? render_json(level, message, fields) : render_text(level, message, fields));
 }
 
 void failure(std::string_view what, const Error& error) {

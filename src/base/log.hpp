@@ -31,18 +31,26 @@ struct Field {
 
 struct Options {
     Level level = Level::info;
-    bool json = false;          // false: text
-    std::string file = {};      // instead of stderr; rotated at 5 MiB, 3 files, mode 0600
+    bool json = false;      // false: text
+    std::string file = {};  // instead of stderr; rotated at 5 MiB, 3 files, mode 0600
 };
 
 // Once at start, before threads. Without it lines go to stderr as text.
 void init(const Options& options);
 
 void write(Level level, std::string_view message, std::initializer_list<Field> fields = {});
-inline void debug(std::string_view m, std::initializer_list<Field> f = {}) { write(Level::debug, m, f); }
-inline void info(std::string_view m, std::initializer_list<Field> f = {}) { write(Level::info, m, f); }
-inline void warning(std::string_view m, std::initializer_list<Field> f = {}) { write(Level::warning, m, f); }
-inline void error(std::string_view m, std::initializer_list<Field> f = {}) { write(Level::error, m, f); }
+inline void debug(std::string_view m, std::initializer_list<Field> f = {}) {
+    write(Level::debug, m, f);
+}
+inline void info(std::string_view m, std::initializer_list<Field> f = {}) {
+    write(Level::info, m, f);
+}
+inline void warning(std::string_view m, std::initializer_list<Field> f = {}) {
+    write(Level::warning, m, f);
+}
+inline void error(std::string_view m, std::initializer_list<Field> f = {}) {
+    write(Level::error, m, f);
+}
 // At the level of the error's kind, with its code and context.
 void failure(std::string_view what, const Error& error);
 

@@ -1,7 +1,7 @@
 // loco-api: the server. serve | check-config | migrate | version
-#include <CLI/CLI.hpp>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <functional>
 
@@ -36,7 +36,8 @@ Result<> migrate(const platform::ServerConfig& config) {
     return {};
 }
 
-int with_config(const std::string& file, const std::function<Result<>(const platform::ServerConfig&)>& run) {
+int with_config(const std::string& file,
+                const std::function<Result<>(const platform::ServerConfig&)>& run) {
     const auto config = platform::read_server_config(file);
     if (!config) return report(config.error());
     log::init({.level = level_of(config->log_level), .json = ::isatty(STDERR_FILENO) == 0});
@@ -51,9 +52,11 @@ int main(int argc, char** argv) {
     app.require_subcommand(1);
     std::string file = "/var/lib/loco/loco-api.toml";
     auto* serve = app.add_subcommand("serve", "Serve the API and drive the apps");
-    auto* check = app.add_subcommand("check-config", "Read the configuration and say what is wrong with it");
+    auto* check =
+        app.add_subcommand("check-config", "Read the configuration and say what is wrong with it");
     auto* migration = app.add_subcommand("migrate", "Bring the database's schema up to date");
-    for (auto* command : {serve, check, migration}) command->add_option("--config", file, "the configuration file");
+    for (auto* command : {serve, check, migration})
+        command->add_option("--config", file, "the configuration file");
     auto* version = app.add_subcommand("version", "Print the version");
     try {
         app.parse(argc, argv);

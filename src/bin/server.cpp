@@ -50,7 +50,9 @@ std::string machine_platform() {
 
 Result<Config> make_config(const platform::ServerConfig& server) {
     LOCO_ASSIGN(const auto gateway, platform::parse_host_port(server.gateway_listen));
-    return Config{.base_domain = server.base_domain, .gateway_port = gateway.port, .platform = machine_platform()};
+    return Config{.base_domain = server.base_domain,
+                  .gateway_port = gateway.port,
+                  .platform = machine_platform()};
 }
 
 // Blocks SIGTERM and SIGINT in all threads that start after it; wait() returns when one has come.
@@ -87,8 +89,10 @@ class Parts {
     Result<> run(const StopSignal& stop);
 
   private:
-    Parts(const platform::ServerConfig& server, Config config, std::unique_ptr<store::SqliteStore> store,
-          std::unique_ptr<telemetry::SqliteLogStore> logs, std::shared_ptr<const crypto::Sealer> sealer, registry::SigningKey key,
+    Parts(const platform::ServerConfig& server, Config config,
+          std::unique_ptr<store::SqliteStore> store,
+          std::unique_ptr<telemetry::SqliteLogStore> logs,
+          std::shared_ptr<const crypto::Sealer> sealer, registry::SigningKey key,
           std::unique_ptr<gateway::HaproxyGateway> gateway, Subnet range);
 
     reconcile::ReconcilerPorts reconciler_ports(Subnet range);
@@ -127,8 +131,10 @@ DockerOptions docker_options(const platform::ServerConfig& server, const Config&
     return {.loco = server.instance, .host_ports = {config.gateway_port}};
 }
 
-Parts::Parts(const platform::ServerConfig& server, Config config, std::unique_ptr<store::SqliteStore> store,
-             std::unique_ptr<telemetry::SqliteLogStore> logs, std::shared_ptr<const crypto::Sealer> sealer, registry::SigningKey key,
+Parts::Parts(const platform::ServerConfig& server, Config config,
+             std::unique_ptr<store::SqliteStore> store,
+             std::unique_ptr<telemetry::SqliteLogStore> logs,
+             std::shared_ptr<const crypto::Sealer> sealer, registry::SigningKey key,
              std::unique_ptr<gateway::HaproxyGateway> gateway, Subnet range)
     : server_(server),
       config_(std::move(config)),
@@ -149,9 +155,10 @@ Parts::Parts(const platform::ServerConfig& server, Config config, std::unique_pt
              .runtime = runtime_,
              .health = health_,
              .clock = clock_,
-             .on_pass = [this](bool failed, Duration took) {
-                 metrics_.reconcile_pass(failed, std::chrono::duration<double>(took).count());
-             }}),
+             .on_pass =
+                 [this](bool failed, Duration took) {
+                     metrics_.reconcile_pass(failed, std::chrono::duration<double>(took).count());
+                 }}),
       authenticator_(*store_, clock_),
       context_{.store = *store_,
                .clock = clock_,
@@ -172,7 +179,8 @@ void Parts::count_ended(const std::vector<Event>& events) {
     constexpr std::string_view kPrefix = "deployment.";
     for (const auto& event : events) {
         if (!event.kind.starts_with(kPrefix)) continue;
-        const auto state = parse_deployment_state(std::string_view(event.kind).substr(kPrefix.size()));
+        const auto state =
+            parse_deployment_state(std::string_view(event.kind).substr(kPrefix.size()));
         if (state && is_terminal(*state)) metrics_.deployment_ended(to_string(*state));
     }
 }
@@ -204,40 +212,49 @@ void Parts::keep_house(const std::stop_token& ended) {
 }
 
 reconcile::ReconcilerPorts Parts::reconciler_ports(Subnet range) {
-    return {.store = *store_,
-            .runtime = runtime_,
-            .gateway = *gateway_,
-            .registry = registry_,
-            .health = health_,
-            .clock = clock_,
-            .random = random_,
-            .config = config_,
-            .unseal = [this](const EnvVersion& env) -> Result<reconcile::SecretEnv> {
-                reconcile::SecretEnv values;
-                for (const auto& [name, sealed] : env.sealed) {
-                    LOCO_ASSIGN(values[name], sealer_->open_sealed(env.app.str(), name, sealed));
-                }
-                return values;
-            },
-            .log_tail = [this](const Instance& instance) { return collector_.last_words(instance); },
-            .forget_logs = [this](const AppId& app) { return logs_->remove_app(app); },
-            .url_of = [this](const std::string& host) { return loco::url_of(host, config_.gateway_port); },
-            .run_all = reconcile::parallel_runner(4),
-            .network_range = range};
+    return {
+        .store = *store_,
+        .runtime = runtime_,
+        .gateway = *gateway_,
+        .registry = registry_,
+        .health = health_,
+        .clock = clock_,
+        .random = random_,
+        .config = config_,
+        .unseal = [this](const EnvVersion& env) -> Result<reconcile::SecretEnv> {
+            reconcile::SecretEnv values;
+            for (const auto& [name, sealed] : env.sealed) {
+                LOCO_ASSIGN(values[name], sealer_->open_sealed(env.app.str(), name, sealed));
+            }
+            return values;
+        },
+        .log_tail = [this](const Instance& instance) { return collector_.last_words(instance); },
+        .forget_logs = [this](const AppId& app) { return logs_->remove_app(app); },
+        .url_of =
+            [this](const std::string& host) { return loco::url_of(host, config_.gateway_port); },
+        .run_all = reconcile::parallel_runner(4),
+        .network_range = range};
 }
 
 Result<std::string> Parts::registry_token(std::string_view authorization, std::string_view query) {
     return registry::answer_token_request(
-        tokens_, authorization, query, [this](const registry::Credentials& credentials) -> Result<registry::Grant> {
-            LOCO_ASSIGN(const auto principal, authenticator_.authenticate_token(credentials.password.reveal()));
+        tokens_, authorization, query,
+        [this](const registry::Credentials& credentials) -> Result<registry::Grant> {
+            LOCO_ASSIGN(const auto principal,
+                        authenticator_.authenticate_token(credentials.password.reveal()));
             registry::Grant grant{.subject = principal.user.login, .access = {}};
             // Images may be read by who may see the app; writing needs a deployment's own token.
             LOCO_TRY(store_->read([&](const ReadTx& tx) -> Result<> {
                 LOCO_ASSIGN(const auto memberships, tx.memberships(principal.user.id));
                 for (const auto& membership : memberships) {
-                    if (!identity::may(principal, membership.team, membership.role, identity::Permission::app_read)) continue;
-                    LOCO_ASSIGN(const auto apps, tx.apps(membership.team, "", config_.max_apps_per_team));
-                    for (const auto& app : apps) grant.access.push_back({.repository = repository_of(app.id), .actions = {"pull"}});
+                    if (!identity::may(principal, membership.team, membership.role,
+                                       identity::Permission::app_read))
+                        continue;
+                    LOCO_ASSIGN(const auto apps,
+                                tx.apps(membership.team, "", config_.max_apps_per_team));
+                    for (const auto& app : apps)
+                        grant.access.push_back(
+                            {.repository = repository_of(app.id), .actions = {"pull"}});
                 }
                 return {};
             }));
@@ -257,8 +274,10 @@ api::Services Parts::services() {
             .metrics = metrics_,
             .seal = [this](const AppId& app, const std::string& name,
                            const Secret<>& value) { return sealer_->seal(app.str(), name, value); },
-            .registry_token = [this](std::string_view authorization,
-                                     std::string_view query) { return registry_token(authorization, query); },
+            .registry_token =
+                [this](std::string_view authorization, std::string_view query) {
+                    return registry_token(authorization, query);
+                },
             .version = LOCO_VERSION,
             .build_host = server_.registry_listen};
 }
@@ -267,9 +286,12 @@ api::Services Parts::services() {
 using HeldSealer = std::shared_ptr<std::optional<crypto::Sealer>>;
 
 store::EnvSeal env_seal(const HeldSealer& sealer) {
-    return {.seal = [sealer](const AppId& app, const std::string& name,
-                             const std::string& value) { return (*sealer)->seal(app.str(), name, Secret<>(value)); },
-            .open = [sealer](const AppId& app, const std::string& name, const std::string& sealed) -> Result<std::string> {
+    return {.seal =
+                [sealer](const AppId& app, const std::string& name, const std::string& value) {
+                    return (*sealer)->seal(app.str(), name, Secret<>(value));
+                },
+            .open = [sealer](const AppId& app, const std::string& name,
+                             const std::string& sealed) -> Result<std::string> {
                 LOCO_ASSIGN(auto value, (*sealer)->open_sealed(app.str(), name, sealed));
                 return std::move(value).reveal();
             }};
@@ -281,25 +303,32 @@ Result<std::unique_ptr<Parts>> Parts::make(const platform::ServerConfig& server)
     const platform::Layout layout(server.data_dir);
     LOCO_TRY(layout.make_folders());
     const auto held = std::make_shared<std::optional<crypto::Sealer>>();
-    LOCO_ASSIGN(auto store, store::SqliteStore::open({.folder = layout.database(), .env_seal = env_seal(held)}, clock));
+    LOCO_ASSIGN(auto store, store::SqliteStore::open(
+                                {.folder = layout.database(), .env_seal = env_seal(held)}, clock));
     LOCO_ASSIGN(*held, crypto::Sealer::open(layout.seal_key()));
     const std::shared_ptr<const crypto::Sealer> sealer(held, &**held);
     LOCO_ASSIGN(auto logs, telemetry::SqliteLogStore::open({.folder = layout.app_logs()}, clock));
-    LOCO_ASSIGN(auto key, registry::SigningKey::open(registry::key_folder(platform::registry_options(server))));
+    LOCO_ASSIGN(auto key, registry::SigningKey::open(
+                              registry::key_folder(platform::registry_options(server))));
     LOCO_ASSIGN(auto gateway, gateway::HaproxyGateway::open(platform::gateway_options(server)));
     LOCO_ASSIGN(const auto range, parse_network_range(server.subnets));
-    return std::unique_ptr<Parts>(new Parts(server, std::move(config), std::move(store), std::move(logs), sealer,
-                                            std::move(key), std::move(gateway), range));
+    return std::unique_ptr<Parts>(new Parts(server, std::move(config), std::move(store),
+                                            std::move(logs), sealer, std::move(key),
+                                            std::move(gateway), range));
 }
 
 Result<> Parts::run(const StopSignal& stop) {
-    LOCO_ASSIGN(const auto first, platform::read_bootstrap(platform::Layout(server_.data_dir).bootstrap()));
+    LOCO_ASSIGN(const auto first,
+                platform::read_bootstrap(platform::Layout(server_.data_dir).bootstrap()));
     if (first) LOCO_TRY(bootstrap(context_, *first));
     LOCO_ASSIGN(const auto listen, platform::parse_host_port(server_.listen));
     LOCO_ASSIGN(const auto ops_listen, platform::parse_host_port(server_.ops_listen));
-    LOCO_ASSIGN(auto ops, http::Server::start({.address = ops_listen.host, .port = ops_listen.port, .handler_threads = 1},
-                                              api::make_ops(services_)));
-    if (const auto renewed = renew_all_leases(context_); !renewed) log::failure("open builds may be given up", renewed.error());
+    LOCO_ASSIGN(auto ops,
+                http::Server::start(
+                    {.address = ops_listen.host, .port = ops_listen.port, .handler_threads = 1},
+                    api::make_ops(services_)));
+    if (const auto renewed = renew_all_leases(context_); !renewed)
+        log::failure("open builds may be given up", renewed.error());
     loop_.start();
     runtime_.watch();
     const std::jthread janitor([this](const std::stop_token& ended) { keep_house(ended); });
@@ -308,7 +337,8 @@ Result<> Parts::run(const StopSignal& stop) {
                                                   .handler_threads = kHandlerThreads,
                                                   .on_refusal = api::make_refusals(services_)},
                                                  api::make_api(services_)));
-    log::info("serving", {{"api", server_.listen}, {"ops", server_.ops_listen}, {"version", LOCO_VERSION}});
+    log::info("serving",
+              {{"api", server_.listen}, {"ops", server_.ops_listen}, {"version", LOCO_VERSION}});
     stop.wait();
     log::info("stopping");
     server->stop(kStopGrace);

@@ -8,14 +8,19 @@ namespace {
 constexpr auto kRedrawAfter = std::chrono::milliseconds(50);
 
 // BuildKit's own steps ("[internal] load build definition") tell a user nothing.
-bool is_internal(std::string_view name) { return name.starts_with("[internal]") || name.starts_with("[auth]") || name.starts_with("exporting") || name == "copy /context /"; }
+bool is_internal(std::string_view name) {
+    return name.starts_with("[internal]") || name.starts_with("[auth]") ||
+           name.starts_with("exporting") || name == "copy /context /";
+}
 
 // As much of the text as fits on the rest of a line; counts bytes, which cuts early rather than late.
 std::string fit(std::string_view text, int width, std::size_t used) {
-    const auto room = static_cast<std::size_t>(std::max(20, width)) - std::min<std::size_t>(used + 1, 19);
+    const auto room =
+        static_cast<std::size_t>(std::max(20, width)) - std::min<std::size_t>(used + 1, 19);
     if (text.size() <= room) return std::string(text);
     auto cut = text.substr(0, room - 1);
-    while (!cut.empty() && (static_cast<unsigned char>(cut.back()) & 0xC0) == 0x80) cut.remove_suffix(1);
+    while (!cut.empty() && (static_cast<unsigned char>(cut.back()) & 0xC0) == 0x80)
+        cut.remove_suffix(1);
     if (!cut.empty() && (static_cast<unsigned char>(cut.back()) & 0x80) != 0) cut.remove_suffix(1);
     return std::string(cut) + "…";
 }
@@ -49,22 +54,25 @@ void BuildView::status(std::string_view text) {
     const auto now = std::chrono::steady_clock::now();
     if (!live_ || (drawn_ && now - drawn_at_ < kRedrawAfter)) return;
     clear();
-    invocation_.terminal().err(styled(fit("  " + harmless(text, false), invocation_.terminal().width(), 0), Style::dim,
-                                      invocation_.colour_err()));
+    invocation_.terminal().err(
+        styled(fit("  " + harmless(text, false), invocation_.terminal().width(), 0), Style::dim,
+               invocation_.colour_err()));
     drawn_ = true;
     drawn_at_ = now;
 }
 
 void BuildView::context(const build::ContextSummary& summary) {
     const bool colour = invocation_.colour_err();
-    line(styled("•", Style::blue, colour) + fmt::format(" context: {} files, {}", summary.files, megabytes(summary.bytes)));
+    line(styled("•", Style::blue, colour) +
+         fmt::format(" context: {} files, {}", summary.files, megabytes(summary.bytes)));
     for (const auto& left_out : summary.left_out) {
         line(fmt::format("  {} left out: it is {}", harmless(left_out.path, false), left_out.why));
     }
     if (summary.bytes < build::kLargeContext) return;
     line(styled("  that is large; the largest are", Style::yellow, colour));
     for (const auto& offender : summary.largest) {
-        line(fmt::format("  {:>10}  {}", megabytes(offender.bytes), harmless(offender.path, false)));
+        line(
+            fmt::format("  {:>10}  {}", megabytes(offender.bytes), harmless(offender.path, false)));
     }
     line("  leave out what the build does not need with a .dockerignore");
 }
@@ -91,7 +99,8 @@ void BuildView::event(const build::StepEvent& event) {
             break;
         case Kind::status: status(name + ": " + harmless(event.text, false)); break;
         case Kind::cached:
-            line(styled("✓", Style::green, colour) + " " + name + styled("  cached", Style::dim, colour));
+            line(styled("✓", Style::green, colour) + " " + name +
+                 styled("  cached", Style::dim, colour));
             break;
         case Kind::done:
             line(styled("✓", Style::green, colour) + " " + name +

@@ -36,10 +36,13 @@ void print_evidence(Invocation& invocation, const json::value& deployment) {
 void print_step(Invocation& invocation, const json::value& event, const std::string& began) {
     const auto kind = text_at(event, "kind");
     const bool good = kind == "deployment.live";
-    const bool bad = kind == "deployment.failed" || kind == "deployment.cancelled" || kind == "deployment.superseded";
+    const bool bad = kind == "deployment.failed" || kind == "deployment.cancelled" ||
+                     kind == "deployment.superseded";
     if (bad) return;  // told as the error, with its evidence
-    const auto mark = good ? styled("✓", Style::green, invocation.colour_err()) : styled("•", Style::blue, invocation.colour_err());
-    const auto time = styled(elapsed(began, text_at(event, "at")), Style::dim, invocation.colour_err());
+    const auto mark = good ? styled("✓", Style::green, invocation.colour_err())
+                           : styled("•", Style::blue, invocation.colour_err());
+    const auto time =
+        styled(elapsed(began, text_at(event, "at")), Style::dim, invocation.colour_err());
     invocation.note(mark + " " + harmless(text_at(event, "message"), false) + "  " + time);
 }
 
@@ -81,8 +84,8 @@ std::optional<Error> failure_of(const json::value& deployment) {
     return error;
 }
 
-Result<Followed> follow_deployment(Invocation& invocation, const std::string& app_path, const std::string& id,
-                                   bool cancel_on_interrupt) {
+Result<Followed> follow_deployment(Invocation& invocation, const std::string& app_path,
+                                   const std::string& id, bool cancel_on_interrupt) {
     const auto path = app_path + "/deployments/" + client::part(id);
     Followed followed;
     std::string began;
@@ -102,8 +105,10 @@ Result<Followed> follow_deployment(Invocation& invocation, const std::string& ap
         if (result.error().kind == ErrorKind::interrupted) {
             if (cancel_on_interrupt) {
                 const auto cancelled = invocation.api().post(path + "/cancel", json::object());
-                invocation.warn(cancelled ? "the deployment is being cancelled; what served before still serves"
-                                          : "the deployment could not be cancelled: " + cancelled.error().message);
+                invocation.warn(
+                    cancelled
+                        ? "the deployment is being cancelled; what served before still serves"
+                        : "the deployment could not be cancelled: " + cancelled.error().message);
             }
             return fail(ErrorKind::interrupted, "interrupted", how_to_go_on(app_path));
         }
@@ -123,7 +128,8 @@ Result<Followed> follow_deployment(Invocation& invocation, const std::string& ap
     return followed;
 }
 
-Result<> finish(Invocation& invocation, const std::string& app_path, const json::value& deployment, std::string_view done) {
+Result<> finish(Invocation& invocation, const std::string& app_path, const json::value& deployment,
+                std::string_view done) {
     if (invocation.has("--detach")) {
         if (invocation.json()) {
             invocation.print_json(deployment);
@@ -133,7 +139,9 @@ Result<> finish(Invocation& invocation, const std::string& app_path, const json:
         }
         return {};
     }
-    LOCO_ASSIGN(const auto followed, follow_deployment(invocation, app_path, text_at(deployment, "id"), /*cancel_on_interrupt=*/true));
+    LOCO_ASSIGN(const auto followed,
+                follow_deployment(invocation, app_path, text_at(deployment, "id"),
+                                  /*cancel_on_interrupt=*/true));
     LOCO_ASSIGN(const auto app, invocation.api().get(app_path));
     if (invocation.json()) {
         auto document = followed.deployment;
@@ -146,7 +154,8 @@ Result<> finish(Invocation& invocation, const std::string& app_path, const json:
     }
     const auto release = text_at(followed.deployment, "release");
     const auto url = text_at(app, "url");
-    invocation.note(styled(std::string(done) + (release.empty() ? "" : ", live as " + release), Style::bold, invocation.colour_err()));
+    invocation.note(styled(std::string(done) + (release.empty() ? "" : ", live as " + release),
+                           Style::bold, invocation.colour_err()));
     if (!url.empty()) invocation.print(url + "\n");
     return {};
 }

@@ -38,7 +38,8 @@ std::string usage(const Command& command) {
 
 std::vector<std::vector<std::string>> option_rows(const Command& command, bool colour) {
     std::vector<std::vector<std::string>> rows;
-    const auto add = [&](char letter, std::string_view name, std::string_view value, std::string_view help) {
+    const auto add = [&](char letter, std::string_view name, std::string_view value,
+                         std::string_view help) {
         auto words = letter != 0 ? std::string("-") + letter + ", " : std::string("    ");
         words += std::string(name) + (value.empty() ? "" : " " + std::string(value));
         rows.push_back({"  " + styled(words, Style::bold, colour), std::string(help)});
@@ -59,33 +60,42 @@ Everywhere: --json (one JSON document), -q/--quiet, --no-color, --team T, --host
 
 std::string command_help(const Command& command, bool colour, int width) {
     const auto columns = static_cast<std::size_t>(std::clamp(width, 40, 100));
-    std::string text = std::string(command.summary) + ".\n\n" + styled("Usage: ", Style::bold, colour) + usage(command) + "\n\n" +
+    std::string text = std::string(command.summary) + ".\n\n" +
+                       styled("Usage: ", Style::bold, colour) + usage(command) + "\n\n" +
                        wrap(command.help, columns);
     if (!command.arguments.empty()) {
         std::vector<std::vector<std::string>> rows;
-        for (const auto& argument : command.arguments) rows.push_back({"  " + std::string(argument.name), std::string(argument.help)});
+        for (const auto& argument : command.arguments)
+            rows.push_back({"  " + std::string(argument.name), std::string(argument.help)});
         text += "\n" + styled("Arguments", Style::bold, colour) + "\n" + table(rows, 0);
     }
     const auto rows = option_rows(command, colour);
-    if (!rows.empty()) text += "\n" + styled("Options", Style::bold, colour) + "\n" + table(rows, 0);
+    if (!rows.empty())
+        text += "\n" + styled("Options", Style::bold, colour) + "\n" + table(rows, 0);
     return text + std::string(kGlobals);
 }
 
 }  // namespace
 
-std::string help_text(const Command* command, std::span<const Command> commands, bool colour, int width) {
+std::string help_text(const Command* command, std::span<const Command> commands, bool colour,
+                      int width) {
     if (command != nullptr) return command_help(*command, colour, width);
     std::string text =
-        "loco takes a folder with a Dockerfile and a loco.toml to a running URL.\n\n" + styled("Usage: ", Style::bold, colour) +
-        "loco COMMAND [options]\n\n" + styled("First steps", Style::bold, colour) +
-        "\n    sudo loco up --detach     run the platform on this machine\n    loco init                 write a loco.toml for this "
+        "loco takes a folder with a Dockerfile and a loco.toml to a running URL.\n\n" +
+        styled("Usage: ", Style::bold, colour) + "loco COMMAND [options]\n\n" +
+        styled("First steps", Style::bold, colour) +
+        "\n    sudo loco up --detach     run the platform on this machine\n    loco init           "
+        "      write a loco.toml for this "
         "folder\n    loco deploy               build, release, and see it at its URL\n\n" +
         styled("Commands", Style::bold, colour) + "\n";
     std::vector<std::vector<std::string>> rows;
     for (const auto& known : commands) {
-        if (!known.hidden) rows.push_back({"  " + styled(known.name, Style::bold, colour), std::string(known.summary)});
+        if (!known.hidden)
+            rows.push_back(
+                {"  " + styled(known.name, Style::bold, colour), std::string(known.summary)});
     }
-    return text + table(rows, 0) + std::string(kGlobals) + "\n`loco COMMAND --help` says more, with examples.\n";
+    return text + table(rows, 0) + std::string(kGlobals) +
+           "\n`loco COMMAND --help` says more, with examples.\n";
 }
 
 }  // namespace loco::cli

@@ -54,7 +54,9 @@ Invocation::Invocation(Parsed parsed, Terminal& terminal, Settings settings)
 }
 
 client::Api& Invocation::api() {
-    if (!api_) api_ = std::make_unique<client::Api>(client::Endpoint{.url = settings_.host, .token = settings_.token});
+    if (!api_)
+        api_ = std::make_unique<client::Api>(
+            client::Endpoint{.url = settings_.host, .token = settings_.token});
     return *api_;
 }
 
@@ -80,14 +82,17 @@ std::vector<std::string> Invocation::argument_values(std::string_view name) cons
     return found == parsed_.arguments.end() ? std::vector<std::string>() : found->second;
 }
 
-Result<std::optional<std::int64_t>> Invocation::number(std::string_view name, std::int64_t min, std::int64_t max) const {
+Result<std::optional<std::int64_t>> Invocation::number(std::string_view name, std::int64_t min,
+                                                       std::int64_t max) const {
     const auto text = option(name);
     if (!text) return std::nullopt;
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
     if (error != std::errc{} || end != text->data() + text->size() || value < min || value > max) {
-        return fail(ErrorKind::invalid, std::string(name) + " " + *text + " can't be",
-                    "it takes a whole number from " + std::to_string(min) + " to " + std::to_string(max), "usage");
+        return fail(
+            ErrorKind::invalid, std::string(name) + " " + *text + " can't be",
+            "it takes a whole number from " + std::to_string(min) + " to " + std::to_string(max),
+            "usage");
     }
     return value;
 }
@@ -98,7 +103,8 @@ Result<ReadSpec> Invocation::read_spec(const std::string& path, bool builds) {
     auto read = spec::read_spec(file.text, file.options);
     if (read) return ReadSpec{.spec = std::move(*read), .folder = std::move(file.folder)};
     if (!parsed_.json) {
-        for (const auto& diagnostic : read.error()) terminal_.err(spec::render(diagnostic, colour_err()));
+        for (const auto& diagnostic : read.error())
+            terminal_.err(spec::render(diagnostic, colour_err()));
     }
     auto error = spec::to_error(read.error());
     if (!parsed_.json) error.next_steps.clear();  // they were just told, at more length
@@ -126,8 +132,12 @@ Result<std::string> Invocation::app_path() {
 
 std::string Invocation::team_path() const { return "/teams/" + client::part(settings_.team); }
 
-bool Invocation::colour_out() const { return terminal_.out_is_terminal() && colour_allowed(parsed_) && !parsed_.json; }
-bool Invocation::colour_err() const { return terminal_.err_is_terminal() && colour_allowed(parsed_); }
+bool Invocation::colour_out() const {
+    return terminal_.out_is_terminal() && colour_allowed(parsed_) && !parsed_.json;
+}
+bool Invocation::colour_err() const {
+    return terminal_.err_is_terminal() && colour_allowed(parsed_);
+}
 
 void Invocation::print_json(const json::value& value) {
     std::string text;
@@ -170,8 +180,10 @@ int report(Terminal& terminal, const Parsed& parsed, const Error& error) {
         }
     };
     std::string text = styled("error:", Style::red, colour) + " " + shown(error.message) + "\n";
-    if (!error.hint.empty()) text += styled(" hint:", Style::cyan, colour) + " " + shown(error.hint) + "\n";
-    for (const auto& step : error.next_steps) text += "       " + styled(shown(step), Style::bold, colour) + "\n";
+    if (!error.hint.empty())
+        text += styled(" hint:", Style::cyan, colour) + " " + shown(error.hint) + "\n";
+    for (const auto& step : error.next_steps)
+        text += "       " + styled(shown(step), Style::bold, colour) + "\n";
     terminal.err(text);
     const int exit_status = traits(error.kind).exit_status;
     if (parsed.json && error.code != "already_reported") {

@@ -35,7 +35,9 @@ class Invocation {
     [[nodiscard]] std::optional<std::string> argument(std::string_view name) const;
     [[nodiscard]] std::vector<std::string> argument_values(std::string_view name) const;
     // A whole number within the bounds; invalid naming the option.
-    [[nodiscard]] Result<std::optional<std::int64_t>> number(std::string_view option, std::int64_t min, std::int64_t max) const;
+    [[nodiscard]] Result<std::optional<std::int64_t>> number(std::string_view option,
+                                                             std::int64_t min,
+                                                             std::int64_t max) const;
 
     // A loco.toml (a file, or a folder with one) under --profile. What is wrong with it is told on stderr, each mistake with
     // its line; the error then only counts them. Where nothing will be built, the files to build from may be missing.
@@ -80,6 +82,7 @@ int report(Terminal& terminal, const Parsed& parsed, const Error& error);
 int run(std::span<const std::string> words, Terminal& terminal);
 
 // The help of loco, or of one command.
-[[nodiscard]] std::string help_text(const Command* command, std::span<const Command> commands, bool colour, int width);
+[[nodiscard]] std::string help_text(const Command* command, std::span<const Command> commands,
+                                    bool colour, int width);
 
 }  // namespace loco::cli

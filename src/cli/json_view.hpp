@@ -12,8 +12,11 @@ namespace loco::cli {
 [[nodiscard]] std::string text_at(const boost::json::value& value, std::string_view key);
 [[nodiscard]] std::int64_t int_at(const boost::json::value& value, std::string_view key);
 [[nodiscard]] bool bool_at(const boost::json::value& value, std::string_view key);
-[[nodiscard]] const boost::json::value& at(const boost::json::value& value, std::string_view key);  // null if missing
-[[nodiscard]] const boost::json::array& array_at(const boost::json::value& value, std::string_view key);
-[[nodiscard]] const boost::json::object& object_at(const boost::json::value& value, std::string_view key);
+[[nodiscard]] const boost::json::value& at(const boost::json::value& value,
+                                           std::string_view key);  // null if missing
+[[nodiscard]] const boost::json::array& array_at(const boost::json::value& value,
+                                                 std::string_view key);
+[[nodiscard]] const boost::json::object& object_at(const boost::json::value& value,
+                                                   std::string_view key);
 
 }  // namespace loco::cli

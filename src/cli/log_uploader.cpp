@@ -59,7 +59,8 @@ void LogUploader::run() {
             auto chunk = pending_.substr(0, size);
             pending_.erase(0, size);
             if (dropped_ > 0 && pending_.empty()) {
-                chunk += "[" + std::to_string(dropped_) + " bytes were not kept: the server took them too slowly]\n";
+                chunk += "[" + std::to_string(dropped_) +
+                         " bytes were not kept: the server took them too slowly]\n";
                 dropped_ = 0;
             }
             lock.unlock();

@@ -19,11 +19,14 @@ struct Binding {
 
 struct Globals {
     std::string host, team, app, profile;
-    bool json = false, quiet = false, no_color = false, verbose = false, help = false, version = false;
+    bool json = false, quiet = false, no_color = false, verbose = false, help = false,
+         version = false;
 };
 
 CLI::App* child(CLI::App& parent, const std::string& name) {
-    for (auto* known : parent.get_subcommands([&](const CLI::App* app) { return app->get_name() == name; })) return known;
+    for (auto* known :
+         parent.get_subcommands([&](const CLI::App* app) { return app->get_name() == name; }))
+        return known;
     auto* made = parent.add_subcommand(name);
     made->fallthrough()->set_help_flag();
     return made;
@@ -39,15 +42,19 @@ void add_options(Binding& binding, Globals& globals, bool filled_later) {
             app.add_flag(names, binding.flags[std::string(option.name)]);
             continue;
         }
-        auto* made = app.add_option(names, binding.options[std::string(option.name)])->type_size(1)->allow_extra_args(false);
-        made->multi_option_policy(option.repeated ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::TakeLast);
+        auto* made = app.add_option(names, binding.options[std::string(option.name)])
+                         ->type_size(1)
+                         ->allow_extra_args(false);
+        made->multi_option_policy(option.repeated ? CLI::MultiOptionPolicy::TakeAll
+                                                  : CLI::MultiOptionPolicy::TakeLast);
     }
     if (binding.command->about_an_app) {
         app.add_option("-a,--app", globals.app);
         app.add_option("--profile", globals.profile);
     }
     for (const auto& argument : binding.command->arguments) {
-        auto* made = app.add_option(std::string(argument.name), binding.arguments[std::string(argument.name)]);
+        auto* made = app.add_option(std::string(argument.name),
+                                    binding.arguments[std::string(argument.name)]);
         const bool required = argument.required && !filled_later;
         made->expected(required ? 1 : 0, argument.repeated ? 100'000 : 1)->required(required);
     }
@@ -64,14 +71,19 @@ std::vector<std::string> split_words(std::string_view name) {
 }
 
 // The command that the words mean as far as they can be read, to name its usage.
-const Command* nearest_command(std::span<const std::string> words, std::span<const Command> commands) {
-    constexpr std::array<std::string_view, 5> kTakeValue{"--host", "--team", "--app", "-a", "--profile"};
+const Command* nearest_command(std::span<const std::string> words,
+                               std::span<const Command> commands) {
+    constexpr std::array<std::string_view, 5> kTakeValue{"--host", "--team", "--app", "-a",
+                                                         "--profile"};
     for (std::size_t i = 0; i < words.size(); ++i) {
         if (i > 0 && std::ranges::find(kTakeValue, words[i - 1]) != kTakeValue.end()) continue;
         for (const auto& command : commands) {
             const auto parts = split_words(command.name);
-            const bool first = words[i] == parts[0] || (parts.size() == 1 && std::ranges::find(command.aliases, words[i]) != command.aliases.end());
-            if (first && (parts.size() == 1 || (i + 1 < words.size() && words[i + 1] == parts[1]))) return &command;
+            const bool first = words[i] == parts[0] ||
+                               (parts.size() == 1 && std::ranges::find(command.aliases, words[i]) !=
+                                                         command.aliases.end());
+            if (first && (parts.size() == 1 || (i + 1 < words.size() && words[i + 1] == parts[1])))
+                return &command;
         }
     }
     return nullptr;
@@ -92,7 +104,10 @@ Result<> fill_arguments(Parsed& parsed, std::span<const std::string> words) {
     }
     if (words.empty()) return {};
     return fail(ErrorKind::invalid, "\"" + words.front() + "\" is one word too many",
-                parsed.command == nullptr ? "see `loco --help`" : "see `loco " + std::string(parsed.command->name) + " --help`", "usage");
+                parsed.command == nullptr
+                    ? "see `loco --help`"
+                    : "see `loco " + std::string(parsed.command->name) + " --help`",
+                "usage");
 }
 
 std::string did_you_mean(std::string_view text, const std::vector<std::string>& candidates) {
@@ -101,18 +116,21 @@ std::string did_you_mean(std::string_view text, const std::vector<std::string>& 
 }
 
 // "did you mean" for the first word that is no command, or the first option that is unknown.
-Error explain(std::span<const std::string> words, std::span<const Command> commands, const std::string& what) {
+Error explain(std::span<const std::string> words, std::span<const Command> commands,
+              const std::string& what) {
     Error error{.kind = ErrorKind::invalid, .message = what, .code = "usage"};
     const auto* command = nearest_command(words, commands);
     if (command != nullptr) {
-        std::vector<std::string> options{"--app", "--profile", "--json", "--quiet", "--host",
+        std::vector<std::string> options{"--app",  "--profile",  "--json",    "--quiet", "--host",
                                          "--team", "--no-color", "--verbose", "--help"};
         for (const auto& option : command->options) options.emplace_back(option.name);
         for (const auto& word : words) {
             const auto name = word.substr(0, word.find('='));
-            if (!word.starts_with("--") || std::ranges::find(options, name) != options.end()) continue;
+            if (!word.starts_with("--") || std::ranges::find(options, name) != options.end())
+                continue;
             error.message = "`loco " + std::string(command->name) + "` has no option " + name;
-            if (const auto near = did_you_mean(name, options); !near.empty()) error.hint = "did you mean " + near + "?";
+            if (const auto near = did_you_mean(name, options); !near.empty())
+                error.hint = "did you mean " + near + "?";
             break;
         }
         if (error.hint.empty()) error.hint = "see `loco " + std::string(command->name) + " --help`";
@@ -125,19 +143,24 @@ Error explain(std::span<const std::string> words, std::span<const Command> comma
         names.push_back(split_words(known.name)[0]);
         for (const auto alias : known.aliases) names.emplace_back(alias);
     }
-    const auto first = std::ranges::find_if(words, [](const std::string& w) { return !w.starts_with('-'); });
+    const auto first =
+        std::ranges::find_if(words, [](const std::string& w) { return !w.starts_with('-'); });
     if (first == words.end()) {
         error.hint = "see `loco --help`";
         return error;
     }
-    const bool is_noun = std::ranges::any_of(commands, [&](const Command& c) { return c.name.starts_with(*first + " "); });
+    const bool is_noun = std::ranges::any_of(
+        commands, [&](const Command& c) { return c.name.starts_with(*first + " "); });
     auto said = *first;
-    if (is_noun && first + 1 != words.end() && !(first + 1)->starts_with('-')) said += " " + *(first + 1);
-    error.message = is_noun && said == *first ? "`loco " + said + "` needs a verb" : "there is no command `loco " + said + "`";
+    if (is_noun && first + 1 != words.end() && !(first + 1)->starts_with('-'))
+        said += " " + *(first + 1);
+    error.message = is_noun && said == *first ? "`loco " + said + "` needs a verb"
+                                              : "there is no command `loco " + said + "`";
     if (is_noun) {
         std::string verbs;
         for (const auto& known : commands) {
-            if (known.name.starts_with(*first + " ")) verbs += (verbs.empty() ? "" : ", ") + split_words(known.name)[1];
+            if (known.name.starts_with(*first + " "))
+                verbs += (verbs.empty() ? "" : ", ") + split_words(known.name)[1];
         }
         error.hint = "it has " + verbs;
     } else if (const auto near = did_you_mean(said, names); !near.empty()) {
@@ -198,7 +221,8 @@ Result<Parsed> parse(std::span<const std::string> all_words, std::span<const Com
     // Behind "--" nothing is an option. CLI11 knows that of the outermost command only, so it never sees them.
     const auto mark = std::ranges::find(all_words, "--");
     const auto words = all_words.first(static_cast<std::size_t>(mark - all_words.begin()));
-    const auto rest = mark == all_words.end() ? all_words.last(0) : all_words.subspan(words.size() + 1);
+    const auto rest =
+        mark == all_words.end() ? all_words.last(0) : all_words.subspan(words.size() + 1);
     CLI::App root("loco");
     Globals globals;
     add_globals(root, globals);
@@ -215,7 +239,8 @@ Result<Parsed> parse(std::span<const std::string> all_words, std::span<const Com
         add_options(bindings.back(), globals, !rest.empty());
     }
     // `--help` must not fail for want of a required argument: it is answered before the parser looks.
-    const bool wants_help = std::ranges::any_of(words, [](const std::string& w) { return w == "--help" || w == "-h"; });
+    const bool wants_help =
+        std::ranges::any_of(words, [](const std::string& w) { return w == "--help" || w == "-h"; });
     if (wants_help) {
         Parsed parsed;
         parsed.help = true;

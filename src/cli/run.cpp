@@ -1,5 +1,5 @@
-#include <boost/json.hpp>
 #include <algorithm>
+#include <boost/json.hpp>
 #include <chrono>
 
 #include "base/log.hpp"
@@ -14,7 +14,8 @@ namespace {
 void open_debug_log() {
     const auto directory = state_directory();
     if (!os::make_directories(directory, 0700)) return;
-    log::init({.level = log::Level::debug, .json = false, .file = (directory / "loco.log").string()});
+    log::init(
+        {.level = log::Level::debug, .json = false, .file = (directory / "loco.log").string()});
     give_to_caller(directory / "loco.log");
 }
 
@@ -51,7 +52,8 @@ int run(std::span<const std::string> words, Terminal& terminal) {
     auto effective = with_environment(std::move(*settings), parsed->host);
     Invocation invocation(std::move(*parsed), terminal, std::move(effective));
     const auto result = command->run(invocation);
-    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started);
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::steady_clock::now() - started);
     if (result) {
         log::info("done", {{"milliseconds", took.count()}});
         return 0;

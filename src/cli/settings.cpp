@@ -37,7 +37,8 @@ std::optional<Caller> sudo_caller() {
     std::vector<char> buffer(16U << 10);
     passwd entry{};
     passwd* found = nullptr;
-    if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) return std::nullopt;
+    if (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr)
+        return std::nullopt;
     return Caller{.uid = uid, .gid = entry.pw_gid, .home = entry.pw_dir};
 }
 
@@ -51,7 +52,8 @@ Result<> check_mode(const std::filesystem::path& file) {
     struct stat info{};
     if (::stat(file.c_str(), &info) != 0) return fail_errno(errno, file.string());
     if ((info.st_mode & 077) != 0) {
-        return fail(ErrorKind::forbidden, file.string() + " holds a token and can be read by others",
+        return fail(ErrorKind::forbidden,
+                    file.string() + " holds a token and can be read by others",
                     "chmod 600 " + file.string(), "config_readable");
     }
     return {};
@@ -59,8 +61,12 @@ Result<> check_mode(const std::filesystem::path& file) {
 
 }  // namespace
 
-std::filesystem::path config_file() { return base_directory("XDG_CONFIG_HOME", ".config") / "loco/config.toml"; }
-std::filesystem::path state_directory() { return base_directory("XDG_STATE_HOME", ".local/state") / "loco"; }
+std::filesystem::path config_file() {
+    return base_directory("XDG_CONFIG_HOME", ".config") / "loco/config.toml";
+}
+std::filesystem::path state_directory() {
+    return base_directory("XDG_STATE_HOME", ".local/state") / "loco";
+}
 
 void give_to_caller(const std::filesystem::path& path) {
     const auto caller = sudo_caller();
@@ -89,7 +95,8 @@ Result<Settings> load_settings(const std::filesystem::path& file) {
     if (!parsed) {
         const auto at = parsed.error().source().begin;
         return fail(ErrorKind::invalid,
-                    file.string() + ":" + std::to_string(at.line) + ":" + std::to_string(at.column) + ": " +
+                    file.string() + ":" + std::to_string(at.line) + ":" +
+                        std::to_string(at.column) + ": " +
                         std::string(parsed.error().description()),
                     "mend it, or remove it and run `loco up`");
     }
@@ -103,7 +110,8 @@ Result<Settings> load_settings(const std::filesystem::path& file) {
 
 Result<> save_settings(const std::filesystem::path& file, const Settings& settings) {
     LOCO_TRY(os::make_directories(file.parent_path(), 0700));
-    toml::table table{{"host", settings.host}, {"team", settings.team}, {"token", settings.token.reveal()}};
+    toml::table table{
+        {"host", settings.host}, {"team", settings.team}, {"token", settings.token.reveal()}};
     if (!settings.engine.empty()) table.insert("engine", settings.engine);
     std::ostringstream text;
     text << "# Written by `loco`. Holds a token: keep it to yourself.\n" << table << "\n";
@@ -122,7 +130,8 @@ Settings with_host(Settings settings, std::string host) {
 
 Settings with_environment(Settings settings, const std::optional<std::string>& host_option) {
     // One of the two counts: by way of another host the file's token would be lost to its own.
-    if (auto host = host_option ? host_option : environment("LOCO_HOST")) settings = with_host(std::move(settings), std::move(*host));
+    if (auto host = host_option ? host_option : environment("LOCO_HOST"))
+        settings = with_host(std::move(settings), std::move(*host));
     if (auto team = environment("LOCO_TEAM")) settings.team = std::move(*team);
     if (auto token = environment("LOCO_TOKEN")) settings.token = Secret<>(std::move(*token));
     return settings;

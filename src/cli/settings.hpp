@@ -19,7 +19,8 @@ struct Settings {
     bool operator==(const Settings&) const = default;
 };
 
-[[nodiscard]] std::filesystem::path config_file();      // of this user, by the environment; under sudo, of who called it
+[[nodiscard]] std::filesystem::path
+config_file();  // of this user, by the environment; under sudo, of who called it
 [[nodiscard]] std::filesystem::path state_directory();  // $XDG_STATE_HOME/loco
 // Under sudo: makes what root has made on the way to `path`, below the home of who called it, theirs. Else nothing.
 void give_to_caller(const std::filesystem::path& path);
@@ -28,7 +29,8 @@ void give_to_caller(const std::filesystem::path& path);
 [[nodiscard]] Result<Settings> load_settings(const std::filesystem::path& file);
 [[nodiscard]] Result<> save_settings(const std::filesystem::path& file, const Settings& settings);
 // The environment's values over those of the file, and the host that --host names over both.
-[[nodiscard]] Settings with_environment(Settings settings, const std::optional<std::string>& host_option = std::nullopt);
+[[nodiscard]] Settings with_environment(
+    Settings settings, const std::optional<std::string>& host_option = std::nullopt);
 // With another host. A token that was stored for one host is not sent to another; LOCO_TOKEN is meant for any.
 [[nodiscard]] Settings with_host(Settings settings, std::string host);
 

@@ -64,7 +64,8 @@ class SystemTerminal final : public Terminal {
             if (n == 0) return all;
             all.append(buffer.data(), static_cast<std::size_t>(n));
             if (all.size() > max) {
-                return fail(ErrorKind::too_large, "standard input is larger than " + std::to_string(max) + " bytes");
+                return fail(ErrorKind::too_large,
+                            "standard input is larger than " + std::to_string(max) + " bytes");
             }
         }
     }
@@ -119,7 +120,8 @@ std::string wrapped(std::string_view text, std::size_t max, std::size_t indent) 
         }
         const auto space = text.rfind(' ', end);
         const bool at_space = space != std::string_view::npos && space > 0;
-        result += std::string(text.substr(0, at_space ? space : end)) + "\n" + std::string(indent, ' ');
+        result +=
+            std::string(text.substr(0, at_space ? space : end)) + "\n" + std::string(indent, ' ');
         text.remove_prefix(at_space ? space + 1 : end);
     }
     return result + std::string(text);
@@ -129,7 +131,8 @@ std::string wrapped(std::string_view text, std::size_t max, std::size_t indent) 
 
 std::string styled(std::string_view text, Style style, bool colour) {
     if (!colour || style == Style::plain) return std::string(text);
-    return "\x1b[" + std::string(kCodes.at(static_cast<std::size_t>(style))) + "m" + std::string(text) + "\x1b[0m";
+    return "\x1b[" + std::string(kCodes.at(static_cast<std::size_t>(style))) + "m" +
+           std::string(text) + "\x1b[0m";
 }
 
 std::string harmless(std::string_view text, bool colour) {
@@ -165,7 +168,8 @@ std::string table(const std::vector<std::vector<std::string>>& rows, int width) 
     std::vector<std::size_t> widths;
     for (const auto& row : rows) {
         widths.resize(std::max(widths.size(), row.size()));
-        for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], columns(row[i]));
+        for (std::size_t i = 0; i < row.size(); ++i)
+            widths[i] = std::max(widths[i], columns(row[i]));
     }
     std::string text;
     for (const auto& row : rows) {
@@ -173,8 +177,10 @@ std::string table(const std::vector<std::vector<std::string>>& rows, int width) 
         for (std::size_t i = 0; i < row.size(); ++i) {
             const bool last = i + 1 == row.size();
             if (last) {
-                const auto columns_left = static_cast<std::size_t>(width) - std::min(used, static_cast<std::size_t>(width));
-                text += width > 0 ? wrapped(row[i], std::max<std::size_t>(20, columns_left), used) : row[i];
+                const auto columns_left = static_cast<std::size_t>(width) -
+                                          std::min(used, static_cast<std::size_t>(width));
+                text += width > 0 ? wrapped(row[i], std::max<std::size_t>(20, columns_left), used)
+                                  : row[i];
             } else {
                 text += row[i] + std::string(widths[i] - columns(row[i]) + 2, ' ');
                 used += widths[i] + 2;

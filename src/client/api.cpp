@@ -43,8 +43,8 @@ std::unexpected<Error> interrupted() { return fail(ErrorKind::interrupted, "inte
 
 // Repeats `connect` until it says that all is read. Each call of connect that got an answer starts the patience anew.
 // connect: true, all is read; false, the connection ended early.
-Result<> reconnecting(const std::function<Result<bool>(bool& answered)>& connect, const std::function<bool()>& cancelled,
-                      std::chrono::milliseconds patience) {
+Result<> reconnecting(const std::function<Result<bool>(bool& answered)>& connect,
+                      const std::function<bool()>& cancelled, std::chrono::milliseconds patience) {
     auto give_up_at = std::chrono::steady_clock::now() + patience;
     while (true) {
         bool answered = false;
@@ -54,9 +54,10 @@ Result<> reconnecting(const std::function<Result<bool>(bool& answered)>& connect
         if (answered) give_up_at = std::chrono::steady_clock::now() + patience;
         if (!result) {
             const auto kind = result.error().kind;
-            const bool passing = kind == ErrorKind::unavailable || kind == ErrorKind::rate_limited ||
-                                 kind == ErrorKind::interrupted;
-            if (!passing || std::chrono::steady_clock::now() >= give_up_at) return fail(result.error());
+            const bool passing = kind == ErrorKind::unavailable ||
+                                 kind == ErrorKind::rate_limited || kind == ErrorKind::interrupted;
+            if (!passing || std::chrono::steady_clock::now() >= give_up_at)
+                return fail(result.error());
         }
         pause(kReconnectAfter, cancelled);
     }
@@ -68,16 +69,18 @@ Error to_error(int status, std::string_view body) {
     json::error_code parse_error;
     const auto value = json::parse(body, parse_error);
     if (parse_error || !value.is_object() || text_of(value.as_object(), "detail").empty()) {
-        return Error{.kind = kind_of(status, {}),
-                     .message = "the server answered " + std::to_string(status) + " without saying why",
-                     .hint = "is it a Loco server? check --host"};
+        return Error{
+            .kind = kind_of(status, {}),
+            .message = "the server answered " + std::to_string(status) + " without saying why",
+            .hint = "is it a Loco server? check --host"};
     }
     const auto& object = value.as_object();
     Error error{.kind = kind_of(status, text_of(object, "title")),
                 .message = text_of(object, "detail"),
                 .hint = text_of(object, "hint"),
                 .code = text_of(object, "code")};
-    if (const auto* steps = object.if_contains("next_steps"); steps != nullptr && steps->is_array()) {
+    if (const auto* steps = object.if_contains("next_steps");
+        steps != nullptr && steps->is_array()) {
         for (const auto& step : steps->as_array()) {
             if (step.is_string()) error.next_steps.emplace_back(step.as_string());
         }
@@ -90,7 +93,8 @@ std::string part(std::string_view text) { return http::percent_encode(text); }
 
 http::ClientRequest Api::request(http::Method method, const std::string& path) const {
     http::ClientRequest request{.method = method, .url = endpoint_.url + "/api/v1" + path};
-    if (!endpoint_.token.reveal().empty()) request.headers.set("Authorization", "Bearer " + endpoint_.token.reveal());
+    if (!endpoint_.token.reveal().empty())
+        request.headers.set("Authorization", "Bearer " + endpoint_.token.reveal());
     request.headers.set("Accept", "application/json");
     return request;
 }
@@ -110,16 +114,22 @@ Result<json::value> Api::exchange(const http::ClientRequest& request) {
     if (response->body.empty()) return json::value(nullptr);
     json::error_code error;
     auto value = json::parse(response->body, error);
-    if (error) return fail(ErrorKind::internal, "the server's answer is no JSON", "is it a Loco server? check --host");
+    if (error)
+        return fail(ErrorKind::internal, "the server's answer is no JSON",
+                    "is it a Loco server? check --host");
     return value;
 }
 
-Result<json::value> Api::get(const std::string& path) { return exchange(request(http::Method::get, path)); }
+Result<json::value> Api::get(const std::string& path) {
+    return exchange(request(http::Method::get, path));
+}
 
-Result<json::value> Api::post(const std::string& path, const json::value& body, const PostOptions& options) {
+Result<json::value> Api::post(const std::string& path, const json::value& body,
+                              const PostOptions& options) {
     auto message = request(http::Method::post, path);
     message.headers.set("Content-Type", "application/json");
-    if (!options.idempotency_key.empty()) message.headers.set("Idempotency-Key", options.idempotency_key);
+    if (!options.idempotency_key.empty())
+        message.headers.set("Idempotency-Key", options.idempotency_key);
     message.timeout = options.timeout;
     message.body = json::serialize(body);
     const auto give_up_at = std::chrono::steady_clock::now() + options.patience;
@@ -138,7 +148,9 @@ Result<json::value> Api::patch(const std::string& path, const json::value& body)
     return exchange(message);
 }
 
-Result<json::value> Api::remove(const std::string& path) { return exchange(request(http::Method::delete_, path)); }
+Result<json::value> Api::remove(const std::string& path) {
+    return exchange(request(http::Method::delete_, path));
+}
 
 Result<> Api::post_text(const std::string& path, std::string text) {
     auto message = request(http::Method::post, path);
@@ -153,9 +165,11 @@ Result<json::array> Api::list(const std::string& path, std::size_t max) {
     std::string cursor;
     do {
         const std::string separator = path.find('?') == std::string::npos ? "?" : "&";
-        LOCO_ASSIGN(const auto page, get(cursor.empty() ? path : path + separator + "cursor=" + part(cursor)));
+        LOCO_ASSIGN(const auto page,
+                    get(cursor.empty() ? path : path + separator + "cursor=" + part(cursor)));
         if (!page.is_object() || !page.as_object().contains("items")) {
-            return fail(ErrorKind::internal, "the server's answer is no list", "is it a Loco server? check --host");
+            return fail(ErrorKind::internal, "the server's answer is no list",
+                        "is it a Loco server? check --host");
         }
         for (const auto& item : page.at("items").as_array()) all.push_back(item);
         cursor = text_of(page.as_object(), "next_cursor");
@@ -163,8 +177,10 @@ Result<json::array> Api::list(const std::string& path, std::size_t max) {
     return all;
 }
 
-Result<> Api::follow_events(const std::string& path, const std::function<bool(const StreamEvent&)>& on_event,
-                            const std::function<bool()>& cancelled, std::chrono::milliseconds patience) {
+Result<> Api::follow_events(const std::string& path,
+                            const std::function<bool(const StreamEvent&)>& on_event,
+                            const std::function<bool()>& cancelled,
+                            std::chrono::milliseconds patience) {
     std::string last_id;
     const auto connect = [&](bool& answered) -> Result<bool> {
         bool done = false;
@@ -173,7 +189,8 @@ Result<> Api::follow_events(const std::string& path, const std::function<bool(co
             if (done) return;
             json::error_code error;
             auto value = json::parse(event.data, error);
-            if (!error) done = !on_event({.id = event.id, .event = event.event, .data = std::move(value)});
+            if (!error)
+                done = !on_event({.id = event.id, .event = event.event, .data = std::move(value)});
         });
         auto message = request(http::Method::get, path);
         message.headers.set("Accept", "text/event-stream");
@@ -193,8 +210,10 @@ Result<> Api::follow_events(const std::string& path, const std::function<bool(co
     return reconnecting(connect, cancelled, patience);
 }
 
-Result<> Api::read_lines(const std::string& path, bool follow, const std::function<bool(const json::object&)>& on_line,
-                         const std::function<bool()>& cancelled, std::chrono::milliseconds patience) {
+Result<> Api::read_lines(const std::string& path, bool follow,
+                         const std::function<bool(const json::object&)>& on_line,
+                         const std::function<bool()>& cancelled,
+                         std::chrono::milliseconds patience) {
     std::int64_t last_seq = 0;
     const auto connect = [&](bool& answered) -> Result<bool> {
         bool done = false;
@@ -203,7 +222,8 @@ Result<> Api::read_lines(const std::string& path, bool follow, const std::functi
             json::error_code error;
             const auto value = json::parse(line, error);
             if (error || !value.is_object()) return;  // a blank line keeps the connection alive
-            if (const auto* seq = value.as_object().if_contains("seq"); seq != nullptr && seq->is_int64()) {
+            if (const auto* seq = value.as_object().if_contains("seq");
+                seq != nullptr && seq->is_int64()) {
                 last_seq = std::max(last_seq, seq->as_int64());
             }
             done = done || !on_line(value.as_object());
@@ -219,7 +239,8 @@ Result<> Api::read_lines(const std::string& path, bool follow, const std::functi
             answered = true;
             rest += data;
             std::size_t begin = 0;
-            for (auto end = rest.find('\n'); end != std::string::npos && !done; end = rest.find('\n', begin)) {
+            for (auto end = rest.find('\n'); end != std::string::npos && !done;
+                 end = rest.find('\n', begin)) {
                 take_line(std::string_view(rest).substr(begin, end - begin));
                 begin = end + 1;
             }

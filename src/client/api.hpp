@@ -31,13 +31,16 @@ class Api {
 
     // `path` begins behind /api/v1, e.g. "/me"; its parts must be percent-encoded already.
     [[nodiscard]] Result<boost::json::value> get(const std::string& path);
-    [[nodiscard]] Result<boost::json::value> post(const std::string& path, const boost::json::value& body,
+    [[nodiscard]] Result<boost::json::value> post(const std::string& path,
+                                                  const boost::json::value& body,
                                                   const PostOptions& options = {});
-    [[nodiscard]] Result<boost::json::value> patch(const std::string& path, const boost::json::value& body);
+    [[nodiscard]] Result<boost::json::value> patch(const std::string& path,
+                                                   const boost::json::value& body);
     [[nodiscard]] Result<boost::json::value> remove(const std::string& path);
     [[nodiscard]] Result<> post_text(const std::string& path, std::string text);
     // All items of a list, page by page; at most max.
-    [[nodiscard]] Result<boost::json::array> list(const std::string& path, std::size_t max = 10'000);
+    [[nodiscard]] Result<boost::json::array> list(const std::string& path,
+                                                  std::size_t max = 10'000);
 
     struct StreamEvent {
         std::string id;
@@ -46,14 +49,16 @@ class Api {
     };
     // Follows server-sent events, reconnecting with Last-Event-ID where the connection or the server goes away (for at most
     // `patience` without any answer), until on_event gives false. `cancelled` is asked often; true: interrupted.
-    [[nodiscard]] Result<> follow_events(const std::string& path, const std::function<bool(const StreamEvent&)>& on_event,
-                                         const std::function<bool()>& cancelled,
-                                         std::chrono::milliseconds patience = std::chrono::seconds(60));
+    [[nodiscard]] Result<> follow_events(
+        const std::string& path, const std::function<bool(const StreamEvent&)>& on_event,
+        const std::function<bool()>& cancelled,
+        std::chrono::milliseconds patience = std::chrono::seconds(60));
     // Reads NDJSON; with follow it reconnects likewise, going on after the last line's seq.
-    [[nodiscard]] Result<> read_lines(const std::string& path, bool follow,
-                                      const std::function<bool(const boost::json::object&)>& on_line,
-                                      const std::function<bool()>& cancelled,
-                                      std::chrono::milliseconds patience = std::chrono::seconds(60));
+    [[nodiscard]] Result<> read_lines(
+        const std::string& path, bool follow,
+        const std::function<bool(const boost::json::object&)>& on_line,
+        const std::function<bool()>& cancelled,
+        std::chrono::milliseconds patience = std::chrono::seconds(60));
 
     [[nodiscard]] const std::string& url() const { return endpoint_.url; }
 

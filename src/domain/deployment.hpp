@@ -10,7 +10,8 @@ namespace loco {
 [[nodiscard]] Result<> enter(Deployment& deployment, DeploymentState state, Time now);
 
 // The event of that step, without its app's name: "v7 is live", "deploy failed: …".
-[[nodiscard]] Event event_of(const Deployment& deployment, const App& app, std::string message, Time now);
+[[nodiscard]] Event event_of(const Deployment& deployment, const App& app, std::string message,
+                             Time now);
 
 // How long each state after `building` may take when nothing else bounds it.
 inline constexpr Millis kCheckingTimeout{10 * 60'000};

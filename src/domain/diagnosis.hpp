@@ -15,8 +15,8 @@ namespace loco {
 struct ContainerEnd {
     std::optional<int> exit_code;  // none: it never ran, or it is gone
     bool oom_killed = false;
-    std::string runtime_error;     // the runtime's own words when it could not be started
-    std::string tail;              // its last output lines
+    std::string runtime_error;  // the runtime's own words when it could not be started
+    std::string tail;           // its last output lines
 };
 
 // "256 MiB"
@@ -38,8 +38,9 @@ struct Unhealthy {
     std::string problem;  // empty: nothing was seen
 };
 // `port` is what was asked; 0 when the instances have none.
-[[nodiscard]] Diagnosis diagnose_never_healthy(const std::vector<Unhealthy>& instances, int port, const std::string& health_path,
-                                               Millis timeout, const std::string& tail);
+[[nodiscard]] Diagnosis diagnose_never_healthy(const std::vector<Unhealthy>& instances, int port,
+                                               const std::string& health_path, Millis timeout,
+                                               const std::string& tail);
 
 // strategy = "recreate": what served before did not make room before the deadline.
 [[nodiscard]] Diagnosis diagnose_not_stopped();

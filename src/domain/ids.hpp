@@ -5,11 +5,11 @@
 
 namespace loco {
 
-#define LOCO_ID(Name, prefix, noun)                            \
-    struct Name##Tag {                                         \
-        static constexpr std::string_view kPrefix = prefix;    \
-        static constexpr std::string_view kNoun = noun;        \
-    };                                                         \
+#define LOCO_ID(Name, prefix, noun)                         \
+    struct Name##Tag {                                      \
+        static constexpr std::string_view kPrefix = prefix; \
+        static constexpr std::string_view kNoun = noun;     \
+    };                                                      \
     using Name = Id<Name##Tag>
 
 LOCO_ID(TeamId, "team_", "team");

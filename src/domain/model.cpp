@@ -28,7 +28,8 @@ bool may_follow(DeploymentState from, DeploymentState to) {
     if (is_terminal(from)) return false;
     if (to == failed || to == cancelled) return true;
     switch (from) {
-        case building: return to == checking || to == superseded || to == live;  // live: nothing changed
+        case building:
+            return to == checking || to == superseded || to == live;  // live: nothing changed
         case checking: return to == releasing;
         case releasing: return to == rolling;
         case rolling: return to == live;
@@ -37,7 +38,9 @@ bool may_follow(DeploymentState from, DeploymentState to) {
 }
 
 std::string_view to_string(Role value) { return kRoles.at(static_cast<std::size_t>(value)); }
-std::string_view to_string(DeploymentKind value) { return kKinds.at(static_cast<std::size_t>(value)); }
+std::string_view to_string(DeploymentKind value) {
+    return kKinds.at(static_cast<std::size_t>(value));
+}
 std::string_view to_string(DeploymentState value) {
     return kDeploymentStates.at(static_cast<std::size_t>(value));
 }

@@ -30,7 +30,8 @@ struct User {
 struct Team {
     TeamId id;
     std::string slug;  // unique, a DNS label
-    int number = 0;    // unique, from 0 and never used again; the team's subnet is made from it. Team 0 is the instance's first
+    int number =
+        0;  // unique, from 0 and never used again; the team's subnet is made from it. Team 0 is the instance's first
     Time created_at;
     bool operator==(const Team&) const = default;
 };
@@ -47,9 +48,9 @@ struct Token {
     TokenId id;
     UserId user;
     std::string name;
-    std::string sha256;                 // lower-case hex
-    std::vector<std::string> scopes;    // "*", or names of permissions (identity/authorization.hpp)
-    std::optional<TeamId> team;         // limits the token to one team
+    std::string sha256;               // lower-case hex
+    std::vector<std::string> scopes;  // "*", or names of permissions (identity/authorization.hpp)
+    std::optional<TeamId> team;       // limits the token to one team
     Time created_at;
     std::optional<Time> expires_at;
     std::optional<Time> last_used_at;
@@ -100,10 +101,10 @@ enum class DeploymentKind : std::uint8_t { deploy, redeploy, rollback, scale, en
 // building → checking → releasing → rolling → live; from any of the first four also failed or cancelled;
 // from building also superseded.
 enum class DeploymentState : std::uint8_t {
-    building,    // the client builds and pushes; holds a lease, not the app
-    checking,    // the image is admitted or refused; from here on the app's lock is held
-    releasing,   // the release is recorded; its release command runs
-    rolling,     // new instances start, become healthy, traffic moves
+    building,   // the client builds and pushes; holds a lease, not the app
+    checking,   // the image is admitted or refused; from here on the app's lock is held
+    releasing,  // the release is recorded; its release command runs
+    rolling,    // new instances start, become healthy, traffic moves
     live,
     failed,
     cancelled,
@@ -115,10 +116,10 @@ enum class DeploymentState : std::uint8_t {
 
 // Why a deployment failed, or an instance died: told to the user as it stands.
 struct Diagnosis {
-    std::string code;     // "exited_at_start", "never_healthy", "image_runs_as_root", …
-    std::string phase;    // the deployment state's name in which it happened
-    std::string message;  // what happened and why
-    std::string evidence; // last lines, exit status, what was asked and answered
+    std::string code;      // "exited_at_start", "never_healthy", "image_runs_as_root", …
+    std::string phase;     // the deployment state's name in which it happened
+    std::string message;   // what happened and why
+    std::string evidence;  // last lines, exit status, what was asked and answered
     std::vector<std::string> next_steps;
     std::uint8_t kind = 0;  // ErrorKind, for the client's exit status
     bool operator==(const Diagnosis&) const = default;
@@ -133,18 +134,19 @@ struct Deployment {
     std::string actor;  // who asked: the user's login
     Time created_at;
     std::optional<Time> ended_at;
-    Time lease_until;       // building only: the client must show life before it
-    Time deadline;          // releasing and rolling: then it fails
+    Time lease_until;                    // building only: the client must show life before it
+    Time deadline;                       // releasing and rolling: then it fails
     std::map<std::string, Time> phases;  // state's name → when it was entered
-    AppSpec spec;           // what is to be released (empty for restart and scale)
-    std::string repository; // in Loco's registry, without its host
-    std::string tag;        // random, for the push
-    std::string digest;     // "sha256:…", once reported
-    std::string image_id;   // the engine's id of the image's config, once reported
-    int env_version = 0;    // what the release will run with
-    std::optional<ReleaseId> release;      // made (or, for restart and scale, used) by it
-    std::optional<DeploymentId> set;       // whose instances it brings up: its own id, or the live set for a change of replicas
-    std::optional<int> rollback_to;        // number of the release that a rollback repeats
+    AppSpec spec;                        // what is to be released (empty for restart and scale)
+    std::string repository;              // in Loco's registry, without its host
+    std::string tag;                     // random, for the push
+    std::string digest;                  // "sha256:…", once reported
+    std::string image_id;                // the engine's id of the image's config, once reported
+    int env_version = 0;                 // what the release will run with
+    std::optional<ReleaseId> release;    // made (or, for restart and scale, used) by it
+    std::optional<DeploymentId>
+        set;  // whose instances it brings up: its own id, or the live set for a change of replicas
+    std::optional<int> rollback_to;  // number of the release that a rollback repeats
     std::map<std::string, ScaleOverride> previous_scale;  // kind scale: put back when it fails
     bool cancel_requested = false;
     bool push_token_given = false;
@@ -173,13 +175,13 @@ struct Release {
 };
 
 enum class InstanceState : std::uint8_t {
-    pending,    // address reserved; no container confirmed yet
-    starting,   // its container was started; not healthy yet
-    healthy,    // may have traffic
-    backoff,    // its container died; the next is started at restart_at
-    draining,   // out of rotation; requests in flight end, at most until deadline
-    stopping,   // SIGTERM was sent (or nothing runs); SIGKILL at deadline; then container, gateway server and row go
-    finished,   // one-shot: its container has exited with `exit_code`
+    pending,   // address reserved; no container confirmed yet
+    starting,  // its container was started; not healthy yet
+    healthy,   // may have traffic
+    backoff,   // its container died; the next is started at restart_at
+    draining,  // out of rotation; requests in flight end, at most until deadline
+    stopping,  // SIGTERM was sent (or nothing runs); SIGKILL at deadline; then container, gateway server and row go
+    finished,  // one-shot: its container has exited with `exit_code`
 };
 
 struct Instance {
@@ -187,25 +189,25 @@ struct Instance {
     AppId app;
     TeamId team;
     ReleaseId release;
-    DeploymentId set;      // see App::live_set
-    std::string process;   // "web", "worker", a [process.NAME], or "release" (the release command)
-    int index = 0;         // 0 … replicas-1 within set and process
-    bool one_shot = false; // runs once; its exit is its end
+    DeploymentId set;       // see App::live_set
+    std::string process;    // "web", "worker", a [process.NAME], or "release" (the release command)
+    int index = 0;          // 0 … replicas-1 within set and process
+    bool one_shot = false;  // runs once; its exit is its end
     InstanceState state = InstanceState::pending;
-    std::string host;      // which runtime: "local"
-    std::string address;   // IPv4 in the team's network; unique while the row lives
+    std::string host;     // which runtime: "local"
+    std::string address;  // IPv4 in the team's network; unique while the row lives
     std::int64_t cpu_millis = 0;
     std::int64_t cpu_max_millis = 0;
     std::int64_t memory_bytes = 0;
-    int attempt = 0;       // containers started for it so far; names the container
-    int restarts = 0;      // crashes since it was last healthy for long
+    int attempt = 0;   // containers started for it so far; names the container
+    int restarts = 0;  // crashes since it was last healthy for long
     Time created_at;
     Time state_since;
     std::optional<Time> restart_at;
     std::optional<Time> deadline;
     std::optional<int> exit_code;  // of its last container that died
     bool oom_killed = false;
-    std::string last_problem;      // of its last death or failed check, for status
+    std::string last_problem;  // of its last death or failed check, for status
     bool operator==(const Instance&) const = default;
 };
 
@@ -213,9 +215,9 @@ struct Instance {
 struct Host {
     std::string name;
     TeamId team;
-    std::optional<AppId> app;           // none: reserved only
-    bool primary = false;               // given at creation; the rest are domains
-    std::optional<Time> reserved_until; // when app is none
+    std::optional<AppId> app;            // none: reserved only
+    bool primary = false;                // given at creation; the rest are domains
+    std::optional<Time> reserved_until;  // when app is none
     bool operator==(const Host&) const = default;
 };
 
@@ -225,19 +227,20 @@ struct Event {
     TeamId team;
     std::optional<AppId> app;
     std::optional<DeploymentId> deployment;
-    std::string actor;     // a login, or "loco"
-    std::string kind;      // "deployment.rolling", "instance.crashed", …
+    std::string actor;  // a login, or "loco"
+    std::string kind;   // "deployment.rolling", "instance.crashed", …
     std::string message;
-    std::string data;      // a JSON object, or empty
+    std::string data;  // a JSON object, or empty
     Time at;
     bool operator==(const Event&) const = default;
 };
 
 // The answer that was given to a POST with an Idempotency-Key, kept for a day.
 struct IdempotencyRecord {
-    std::string key;         // the header, prefixed with the user's id
-    std::string fingerprint; // SHA-256 of method, path and body: another request with the key is a conflict
-    int status = 0;          // 0: still running
+    std::string key;  // the header, prefixed with the user's id
+    std::string
+        fingerprint;  // SHA-256 of method, path and body: another request with the key is a conflict
+    int status = 0;   // 0: still running
     std::string body;
     Time created_at;
     bool operator==(const IdempotencyRecord&) const = default;

@@ -7,10 +7,12 @@ namespace loco {
 namespace {
 
 std::optional<std::uint32_t> parse_number(std::string_view text, std::uint32_t most) {
-    if (text.empty() || text.size() > 10 || (text.size() > 1 && text[0] == '0')) return std::nullopt;
+    if (text.empty() || text.size() > 10 || (text.size() > 1 && text[0] == '0'))
+        return std::nullopt;
     std::uint32_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size() || value > most) return std::nullopt;
+    if (error != std::errc{} || end != text.data() + text.size() || value > most)
+        return std::nullopt;
     return value;
 }
 
@@ -50,7 +52,8 @@ bool Subnet::contains(std::string_view address) const {
 namespace {
 
 std::unexpected<Error> refuse_network(std::string_view text, const std::string& why) {
-    return fail(ErrorKind::invalid, "the network \"" + std::string(text.substr(0, 64)) + "\" " + why,
+    return fail(ErrorKind::invalid,
+                "the network \"" + std::string(text.substr(0, 64)) + "\" " + why,
                 "give a private network such as " + std::string(kDefaultNetworkRange));
 }
 
@@ -63,14 +66,16 @@ Result<Subnet> parse_subnet(std::string_view text) {
     const auto prefix = parse_number(text.substr(slash + 1), 32);
     if (!base || !prefix || *prefix == 0) return refuse_network(text, "is no IPv4 network");
     const Subnet subnet{*base, static_cast<int>(*prefix)};
-    if ((*base & (subnet.size() - 1)) != 0) return refuse_network(text, "has bits set behind its prefix");
+    if ((*base & (subnet.size() - 1)) != 0)
+        return refuse_network(text, "has bits set behind its prefix");
     return subnet;
 }
 
 Result<Subnet> parse_network_range(std::string_view text) {
     LOCO_ASSIGN(const auto range, parse_subnet(text));
     if (range.prefix < 8 || range.prefix > kTeamPrefix) {
-        return refuse_network(text, "must have a prefix from /8 to /" + std::to_string(kTeamPrefix));
+        return refuse_network(text,
+                              "must have a prefix from /8 to /" + std::to_string(kTeamPrefix));
     }
     return range;
 }
@@ -79,7 +84,8 @@ Result<Subnet> team_subnet(const Subnet& range, int team_number) {
     const int teams = 1 << (kTeamPrefix - range.prefix);
     if (team_number < 0 || team_number >= teams) {
         return fail(ErrorKind::refused,
-                    "the network range " + range.text() + " has room for " + std::to_string(teams) + " teams",
+                    "the network range " + range.text() + " has room for " + std::to_string(teams) +
+                        " teams",
                     "give the server a larger range", "network_range_full");
     }
     Subnet subnet{range.base, kTeamPrefix};
@@ -93,7 +99,8 @@ Result<std::string> next_address(const Subnet& subnet, const std::set<std::strin
     constexpr std::uint32_t kFirst = 2;
     const std::uint32_t count = subnet.size() - kFirst - 1;
     std::uint32_t start = 0;
-    if (const auto last = parse_address(after); last && subnet.contains(after) && *last - subnet.base >= kFirst) {
+    if (const auto last = parse_address(after);
+        last && subnet.contains(after) && *last - subnet.base >= kFirst) {
         start = *last - subnet.base - kFirst + 1;
     }
     for (std::uint32_t i = 0; i < count; ++i) {
@@ -101,7 +108,8 @@ Result<std::string> next_address(const Subnet& subnet, const std::set<std::strin
         if (!taken.contains(address)) return address;
     }
     return fail(ErrorKind::refused,
-                "all " + std::to_string(count) + " addresses of the team's network " + subnet.text() + " are taken",
+                "all " + std::to_string(count) + " addresses of the team's network " +
+                    subnet.text() + " are taken",
                 "scale down or destroy apps of this team", "team_network_full");
 }
 

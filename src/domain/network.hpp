@@ -11,7 +11,7 @@
 
 namespace loco {
 
-inline constexpr int kTeamPrefix = 22;  // 1021 instances a team
+inline constexpr int kTeamPrefix = 22;                                     // 1021 instances a team
 inline constexpr std::string_view kDefaultNetworkRange = "10.208.0.0/12";  // 1024 teams
 
 // An IPv4 subnet. Its first address is the gateway's, the ones after it are instances'.
@@ -37,7 +37,8 @@ struct Subnet {
 
 // The next address that is not taken, going on behind `after` (empty: from the start) and around, so that one
 // that was freed is not given again at once. refused when all are taken.
-[[nodiscard]] Result<std::string> next_address(const Subnet& subnet, const std::set<std::string>& taken,
+[[nodiscard]] Result<std::string> next_address(const Subnet& subnet,
+                                               const std::set<std::string>& taken,
                                                std::string_view after);
 
 }  // namespace loco

@@ -88,7 +88,8 @@ Response ServerContext::refuse(int status, std::string_view code, std::string_vi
 
 std::string_view ServerContext::date() {
     const auto now = std::chrono::duration_cast<std::chrono::seconds>(
-                         std::chrono::system_clock::now().time_since_epoch())  // lint: allow (Date is the machine's own)
+                         std::chrono::system_clock::now()
+                             .time_since_epoch())  // lint: allow (Date is the machine's own)
                          .count();
     if (now != date_second_) {
         date_second_ = now;

@@ -9,7 +9,8 @@ constexpr std::size_t kMaxTokenLength = 512;
 
 std::unexpected<Error> refuse(std::string message) {
     return fail(ErrorKind::unauthenticated, std::move(message),
-                "on the server's machine `loco up` signs you in; else set LOCO_TOKEN", "unauthenticated");
+                "on the server's machine `loco up` signs you in; else set LOCO_TOKEN",
+                "unauthenticated");
 }
 
 }  // namespace
@@ -17,7 +18,8 @@ std::unexpected<Error> refuse(std::string message) {
 Result<Principal> Authenticator::authenticate(std::string_view authorization) {
     constexpr std::string_view kBearer = "Bearer ";
     if (authorization.empty()) return refuse("you are not signed in");
-    if (!authorization.starts_with(kBearer)) return refuse("the Authorization header has no bearer token");
+    if (!authorization.starts_with(kBearer))
+        return refuse("the Authorization header has no bearer token");
     return authenticate_token(authorization.substr(kBearer.size()));
 }
 
@@ -28,7 +30,8 @@ Result<Principal> Authenticator::authenticate_token(std::string_view token) {
     const auto read = store_.read([&](const ReadTx& tx) -> Result<> {
         LOCO_ASSIGN(auto row, tx.token_by_hash(hash));
         if (row.revoked) return refuse("the token was revoked");
-        if (row.expires_at && *row.expires_at <= clock_.now()) return refuse("the token has expired");
+        if (row.expires_at && *row.expires_at <= clock_.now())
+            return refuse("the token has expired");
         LOCO_ASSIGN(principal.user, tx.user(row.user));
         principal.token = row.id;
         principal.scopes = std::move(row.scopes);

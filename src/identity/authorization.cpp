@@ -23,15 +23,19 @@ static_assert(kTable.size() == static_cast<std::size_t>(Permission::app_destroy)
 
 std::span<const PermissionRow> permission_table() { return kTable; }
 
-const PermissionRow& row_of(Permission permission) { return kTable.at(static_cast<std::size_t>(permission)); }
+const PermissionRow& row_of(Permission permission) {
+    return kTable.at(static_cast<std::size_t>(permission));
+}
 
 bool scopes_allow(const Principal& principal, Permission permission) {
     if (permission == Permission::nobody_asked || permission == Permission::self) return true;
     const auto scope = row_of(permission).scope;
-    return std::ranges::any_of(principal.scopes, [&](const std::string& s) { return s == "*" || s == scope; });
+    return std::ranges::any_of(principal.scopes,
+                               [&](const std::string& s) { return s == "*" || s == scope; });
 }
 
-bool may(const Principal& principal, const TeamId& team, std::optional<Role> role, Permission permission) {
+bool may(const Principal& principal, const TeamId& team, std::optional<Role> role,
+         Permission permission) {
     if (permission == Permission::nobody_asked || permission == Permission::self) return true;
     if (!role || *role < row_of(permission).least_role) return false;
     if (principal.only_team && *principal.only_team != team) return false;

@@ -13,13 +13,13 @@
 namespace loco::identity {
 
 enum class Permission : std::uint8_t {
-    nobody_asked,   // needs no credentials: version, the API's description
-    self,           // any valid credentials: who am I, which teams have I
-    app_read,       // see apps, releases, deployments, events, status, metrics, names of variables
+    nobody_asked,  // needs no credentials: version, the API's description
+    self,          // any valid credentials: who am I, which teams have I
+    app_read,      // see apps, releases, deployments, events, status, metrics, names of variables
     logs_read,
     app_create,
-    app_deploy,     // deploy, redeploy, rollback, cancel, push images
-    app_operate,    // restart, scale
+    app_deploy,   // deploy, redeploy, rollback, cancel, push images
+    app_operate,  // restart, scale
     env_write,
     app_destroy,
 };
@@ -44,6 +44,7 @@ struct Principal {
 // Whether the token's scopes allow it, whatever the role.
 [[nodiscard]] bool scopes_allow(const Principal& principal, Permission permission);
 // Whether that role in the team, with that token, may do it. `role`: none when the user is no member.
-[[nodiscard]] bool may(const Principal& principal, const TeamId& team, std::optional<Role> role, Permission permission);
+[[nodiscard]] bool may(const Principal& principal, const TeamId& team, std::optional<Role> role,
+                       Permission permission);
 
 }  // namespace loco::identity

@@ -104,8 +104,9 @@ Result<FileLock> FileLock::acquire(const std::filesystem::path& path) {
     if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
         char holder[32] = {};
         const auto n = ::pread(fd, holder, sizeof holder - 1, 0);
-        return fail(ErrorKind::conflict, path.string() + " is held by process " +
-                                             (n > 0 ? std::string(holder) : std::string("unknown")));
+        return fail(ErrorKind::conflict,
+                    path.string() + " is held by process " +
+                        (n > 0 ? std::string(holder) : std::string("unknown")));
     }
     const auto pid = std::to_string(::getpid());
     if (::ftruncate(fd, 0) != 0 ||

@@ -16,13 +16,13 @@
 namespace loco::os {
 
 struct Command {
-    std::vector<std::string> argv;               // argv[0] is looked up in PATH unless it has a slash
+    std::vector<std::string> argv;  // argv[0] is looked up in PATH unless it has a slash
     std::vector<std::pair<std::string, std::string>> env = {};  // added to the parent's
-    std::string directory = {};                  // working folder; empty: the parent's
+    std::string directory = {};  // working folder; empty: the parent's
 };
 
 struct Exit {
-    int code = 0;    // 128 + signal when killed by one
+    int code = 0;  // 128 + signal when killed by one
     [[nodiscard]] bool ok() const { return code == 0; }
 };
 
@@ -42,7 +42,8 @@ struct RunOptions {
 [[nodiscard]] Result<Exit> run(const Command& command, const RunOptions& options = {});
 
 // Runs it and gives its stdout (at most max_bytes); an exit other than 0 is an error with the end of its stderr.
-[[nodiscard]] Result<std::string> output_of(const Command& command, std::chrono::milliseconds timeout,
+[[nodiscard]] Result<std::string> output_of(const Command& command,
+                                            std::chrono::milliseconds timeout,
                                             std::size_t max_bytes = 4U << 20);
 
 // Starts a daemon: a session of its own, stdin from /dev/null, stdout and stderr appended to log_file.
@@ -54,7 +55,8 @@ struct ProcessIdentity {
     pid_t pid = 0;
     unsigned long long start_ticks = 0;
 };
-[[nodiscard]] std::optional<ProcessIdentity> identify(pid_t pid);   // nothing when it is gone or a zombie
+[[nodiscard]] std::optional<ProcessIdentity> identify(
+    pid_t pid);  // nothing when it is gone or a zombie
 [[nodiscard]] bool is_alive(const ProcessIdentity& process);
 
 }  // namespace loco::os

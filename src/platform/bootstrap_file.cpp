@@ -19,18 +19,22 @@ Result<std::optional<Bootstrap>> read_bootstrap(const std::filesystem::path& fil
     const auto read = [&](std::string_view key) -> std::string {
         if (error || !value.is_object()) return {};
         const auto* found = value.as_object().if_contains(key);
-        return found != nullptr && found->is_string() ? std::string(found->as_string()) : std::string();
+        return found != nullptr && found->is_string() ? std::string(found->as_string())
+                                                      : std::string();
     };
-    Bootstrap bootstrap{.login = read("login"), .token_sha256 = read("token_sha256"), .team = read("team")};
+    Bootstrap bootstrap{
+        .login = read("login"), .token_sha256 = read("token_sha256"), .team = read("team")};
     if (bootstrap.login.empty() || bootstrap.token_sha256.size() != 64 || bootstrap.team.empty()) {
-        return fail(ErrorKind::invalid, file.string() + " is malformed", "remove it and run `loco up`");
+        return fail(ErrorKind::invalid, file.string() + " is malformed",
+                    "remove it and run `loco up`");
     }
     return bootstrap;
 }
 
 Result<> write_bootstrap(const std::filesystem::path& file, const Bootstrap& bootstrap) {
-    const json::object value{
-        {"login", bootstrap.login}, {"token_sha256", bootstrap.token_sha256}, {"team", bootstrap.team}};
+    const json::object value{{"login", bootstrap.login},
+                             {"token_sha256", bootstrap.token_sha256},
+                             {"team", bootstrap.team}};
     return os::write_file_atomically(file, json::serialize(value) + "\n", 0600);
 }
 

@@ -11,6 +11,7 @@ namespace loco::platform {
 
 // Nothing where there is no such file.
 [[nodiscard]] Result<std::optional<Bootstrap>> read_bootstrap(const std::filesystem::path& file);
-[[nodiscard]] Result<> write_bootstrap(const std::filesystem::path& file, const Bootstrap& bootstrap);
+[[nodiscard]] Result<> write_bootstrap(const std::filesystem::path& file,
+                                       const Bootstrap& bootstrap);
 
 }  // namespace loco::platform

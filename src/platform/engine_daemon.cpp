@@ -45,23 +45,26 @@ Result<> start_own(const Layout& layout, ServerConfig& config, Supervisor& super
                    const std::function<void(const std::string&)>& step) {
     LOCO_TRY(os::make_directories(layout.engine(), 0711));
     // Its socket is for root and the group docker; that group must be able to get there. Everything else stays closed.
-    if (::chmod(layout.engine().parent_path().c_str(), 0711) != 0) return fail_errno(errno, "chmod " + layout.engine().parent_path().string());
+    if (::chmod(layout.engine().parent_path().c_str(), 0711) != 0)
+        return fail_errno(errno, "chmod " + layout.engine().parent_path().string());
     const auto file = layout.engine() / "daemon.json";
     LOCO_TRY(os::write_file_atomically(file, daemon_config(layout) + "\n", 0600));
     const auto socket = socket_of(layout);
     LOCO_ASSIGN(const bool started,
-                supervisor.ensure({.name = "dockerd",
-                                   .command = {.argv = {"/usr/sbin/dockerd", "--config-file", file.string()}},
-                                   .ready = [socket] { return answers(socket); },
-                                   .ready_within = std::chrono::seconds(60),
-                                   .stop_within = std::chrono::seconds(30),
-                                   .before_start =
-                                       [folder = layout.engine()] {
-                                           // Left by a daemon that was killed, it keeps the next from starting.
-                                           std::error_code ignored;
-                                           std::filesystem::remove(folder / "exec/containerd/containerd.pid", ignored);
-                                           std::filesystem::remove(folder / "docker.pid", ignored);
-                                       }}));
+                supervisor.ensure(
+                    {.name = "dockerd",
+                     .command = {.argv = {"/usr/sbin/dockerd", "--config-file", file.string()}},
+                     .ready = [socket] { return answers(socket); },
+                     .ready_within = std::chrono::seconds(60),
+                     .stop_within = std::chrono::seconds(30),
+                     .before_start =
+                         [folder = layout.engine()] {
+                             // Left by a daemon that was killed, it keeps the next from starting.
+                             std::error_code ignored;
+                             std::filesystem::remove(folder / "exec/containerd/containerd.pid",
+                                                     ignored);
+                             std::filesystem::remove(folder / "docker.pid", ignored);
+                         }}));
     config.engine_socket = socket;
     config.engine_is_ours = true;
     step("container engine of our own on " + socket + (started ? "" : " (was running)"));
@@ -72,13 +75,17 @@ Result<> start_own(const Layout& layout, ServerConfig& config, Supervisor& super
 class NoRegistry final : public Registry {
   public:
     std::string host() const override { return {}; }
-    Result<ManifestInfo> manifest(const std::string&, const std::string&) override { return none(); }
+    Result<ManifestInfo> manifest(const std::string&, const std::string&) override {
+        return none();
+    }
     Result<RegistryToken> push_token(const std::string&) override { return none(); }
     Result<RegistryToken> pull_token(const std::string&) override { return none(); }
     Result<> remove_manifest(const std::string&, const std::string&) override { return none(); }
 
   private:
-    static std::unexpected<Error> none() { return fail(ErrorKind::unavailable, "there is no registry"); }
+    static std::unexpected<Error> none() {
+        return fail(ErrorKind::unavailable, "there is no registry");
+    }
 };
 
 // Images by tag or digest of this Loco's registry.
@@ -102,7 +109,9 @@ bool another_dockerd_runs() {
     for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
         const auto comm = os::read_file(entry.path() / "comm", 64);
         std::error_code gone;
-        if (comm && *comm == "dockerd\n" && std::filesystem::read_symlink(entry.path() / "ns/net", gone) == here) return true;
+        if (comm && *comm == "dockerd\n" &&
+            std::filesystem::read_symlink(entry.path() / "ns/net", gone) == here)
+            return true;
     }
     return false;
 }
@@ -118,19 +127,23 @@ void remove_docker_traces() {
         while (!rest.empty()) {
             const auto end = rest.find('\n');
             const auto line = rest.substr(0, end);
-            if (!line.contains("DOCKER") && !line.contains(" docker0 ")) kept += std::string(line) + "\n";
+            if (!line.contains("DOCKER") && !line.contains(" docker0 "))
+                kept += std::string(line) + "\n";
             rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
         }
         bool sent = false;
         (void)os::run({.argv = {"iptables-restore", "-T", table}},
-                      {.input = [&]() -> Result<std::string> { return std::exchange(sent, true) ? std::string() : kept; },
+                      {.input = [&]() -> Result<std::string> {
+                           return std::exchange(sent, true) ? std::string() : kept;
+                       },
                        .timeout = kCommandTimeout});
     }
 }
 
 }  // namespace
 
-Result<> ensure_engine(const std::string& given, const Layout& layout, ServerConfig& config, Supervisor& supervisor,
+Result<> ensure_engine(const std::string& given, const Layout& layout, ServerConfig& config,
+                       Supervisor& supervisor,
                        const std::function<void(const std::string&)>& step) {
     if (config.engine_is_ours && given.empty()) return start_own(layout, config, supervisor, step);
     const auto found = engine::find_socket(given);
@@ -141,15 +154,19 @@ Result<> ensure_engine(const std::string& given, const Layout& layout, ServerCon
         return {};
     }
     if (!given.empty()) {
-        return fail(ErrorKind::unavailable, "no container engine answers on " + given, "start it, or leave --engine out",
-                    "engine_unreachable");
+        return fail(ErrorKind::unavailable, "no container engine answers on " + given,
+                    "start it, or leave --engine out", "engine_unreachable");
     }
-    if (::geteuid() == 0 && ::access("/usr/sbin/dockerd", X_OK) == 0) return start_own(layout, config, supervisor, step);
+    if (::geteuid() == 0 && ::access("/usr/sbin/dockerd", X_OK) == 0)
+        return start_own(layout, config, supervisor, step);
     return fail(ErrorKind::unavailable, "no container engine answers",
-                ::geteuid() == 0 ? "apt-get install docker.io" : "start Docker or Podman, or run `sudo loco up`", "no_engine");
+                ::geteuid() == 0 ? "apt-get install docker.io"
+                                 : "start Docker or Podman, or run `sudo loco up`",
+                "no_engine");
 }
 
-Result<> purge_engine(const Layout& layout, const ServerConfig& config, const std::function<void(const std::string&)>& step) {
+Result<> purge_engine(const Layout& layout, const ServerConfig& config,
+                      const std::function<void(const std::string&)>& step) {
     engine::Engine engine(config.engine_socket);
     Supervisor supervisor(layout.directories());
     if (config.engine_is_ours && !engine.ping()) {
@@ -164,13 +181,16 @@ Result<> purge_engine(const Layout& layout, const ServerConfig& config, const st
         }
     }
     if (!engine.ping()) {
-        return fail(ErrorKind::unavailable, "the container engine on " + config.engine_socket + " does not answer",
-                    "start it, so that Loco's containers can be removed from it", "engine_unreachable");
+        return fail(ErrorKind::unavailable,
+                    "the container engine on " + config.engine_socket + " does not answer",
+                    "start it, so that Loco's containers can be removed from it",
+                    "engine_unreachable");
     }
     NoRegistry registry;
     const SystemClock clock;
     LOCO_ASSIGN(const auto gateway, parse_host_port(config.gateway_listen));
-    DockerRuntime runtime(engine, registry, clock, {.loco = config.instance, .host_ports = {gateway.port}}, nullptr);
+    DockerRuntime runtime(engine, registry, clock,
+                          {.loco = config.instance, .host_ports = {gateway.port}}, nullptr);
     LOCO_TRY(runtime.purge());
     remove_images(engine, config);
     step("removed the containers, networks, images and firewall rules");

@@ -11,7 +11,8 @@ namespace loco::platform {
 // Finds the engine that answers (`given` first, then DOCKER_HOST and the usual sockets) or, as root and with dockerd
 // installed, starts one in the data folder and has it supervised. Sets config.engine_socket and engine_is_ours.
 // unavailable with what to install or start.
-[[nodiscard]] Result<> ensure_engine(const std::string& given, const Layout& layout, ServerConfig& config, Supervisor& supervisor,
+[[nodiscard]] Result<> ensure_engine(const std::string& given, const Layout& layout,
+                                     ServerConfig& config, Supervisor& supervisor,
                                      const std::function<void(const std::string&)>& step);
 
 // Removes every container, network, image and firewall rule of this Loco; of an engine of our own, all that it left on the

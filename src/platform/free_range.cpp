@@ -22,10 +22,14 @@ Result<std::string> free_range(const std::vector<Subnet>& used, Random& random) 
     constexpr std::uint32_t count = kLast - kFirst + 1;
     const auto start = static_cast<std::uint32_t>(random.next() % count);
     for (std::uint32_t i = 0; i < count; ++i) {
-        const Subnet candidate{.base = (10U << 24) | ((kFirst + (start + i) % count) << 16), .prefix = 16};
-        if (std::ranges::none_of(used, [&](const Subnet& subnet) { return overlap(candidate, subnet); })) return candidate.text();
+        const Subnet candidate{.base = (10U << 24) | ((kFirst + (start + i) % count) << 16),
+                               .prefix = 16};
+        if (std::ranges::none_of(used,
+                                 [&](const Subnet& subnet) { return overlap(candidate, subnet); }))
+            return candidate.text();
     }
-    return fail(ErrorKind::refused, "every network from 10.64.0.0/16 to 10.255.0.0/16 is in use on this machine",
+    return fail(ErrorKind::refused,
+                "every network from 10.64.0.0/16 to 10.255.0.0/16 is in use on this machine",
                 "name a range that is free with --subnets", "no_free_range");
 }
 
@@ -40,7 +44,8 @@ std::vector<Subnet> parse_routes(std::string_view text) {
         std::string interface, gateway, flags, ref_count, use, metric;
         std::uint32_t destination = 0;
         std::uint32_t mask = 0;
-        fields >> interface >> std::hex >> destination >> gateway >> flags >> ref_count >> use >> metric >> mask;
+        fields >> interface >> std::hex >> destination >> gateway >> flags >> ref_count >> use >>
+            metric >> mask;
         if (!fields || mask == 0) continue;
         routes.push_back({.base = std::byteswap(destination), .prefix = std::popcount(mask)});
     }

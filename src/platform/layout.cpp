@@ -10,7 +10,8 @@ namespace loco::platform {
 Result<> Layout::make_folders() const {
     LOCO_TRY(os::make_directories(data_.parent_path()));
     LOCO_TRY(os::make_directories(data_, 0700));
-    for (const auto& folder : {database(), app_logs(), keys(), gateway(), registry(), directories().run, directories().log}) {
+    for (const auto& folder : {database(), app_logs(), keys(), gateway(), registry(),
+                               directories().run, directories().log}) {
         LOCO_TRY(os::make_directories(folder, 0700));
     }
     return {};
@@ -19,7 +20,9 @@ Result<> Layout::make_folders() const {
 namespace {
 
 // HAProxy gives up root once it has its sockets: its package makes a user for that.
-std::string gateway_user() { return ::geteuid() == 0 && ::getpwnam("haproxy") != nullptr ? "haproxy" : ""; }
+std::string gateway_user() {
+    return ::geteuid() == 0 && ::getpwnam("haproxy") != nullptr ? "haproxy" : "";
+}
 
 }  // namespace
 

@@ -27,12 +27,15 @@ class Layout {
     [[nodiscard]] std::filesystem::path engine() const { return data_ / "docker"; }
     [[nodiscard]] std::filesystem::path up_lock() const { return data_ / "run/up.lock"; }
     [[nodiscard]] std::filesystem::path ready_file() const { return data_ / "run/ready.json"; }
-    [[nodiscard]] Directories directories() const { return {.run = data_ / "run", .log = data_ / "log"}; }
+    [[nodiscard]] Directories directories() const {
+        return {.run = data_ / "run", .log = data_ / "log"};
+    }
 
     // All that Loco makes in the folder.
     [[nodiscard]] std::vector<std::filesystem::path> everything() const {
-        return {database(), app_logs(), keys(),      gateway(), registry(),     engine(),
-                directories().log, directories().run, bootstrap(), server_config()};
+        return {
+            database(),        app_logs(),        keys(),      gateway(),      registry(), engine(),
+            directories().log, directories().run, bootstrap(), server_config()};
     }
 
     // All of them, 0700 but for what other users' processes must reach.

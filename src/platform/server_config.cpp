@@ -13,7 +13,8 @@
 namespace loco::platform {
 namespace {
 
-using Member = std::variant<std::string ServerConfig::*, bool ServerConfig::*, std::filesystem::path ServerConfig::*>;
+using Member = std::variant<std::string ServerConfig::*, bool ServerConfig::*,
+                            std::filesystem::path ServerConfig::*>;
 
 // The file's keys: the one table for reading and writing.
 const std::map<std::string, Member, std::less<>>& members() {
@@ -60,11 +61,13 @@ std::vector<std::string> check(const ServerConfig& config) {
                                      {"ops_listen", config.ops_listen},
                                      {"gateway_listen", config.gateway_listen},
                                      {"registry_listen", config.registry_listen}}) {
-        if (const auto parsed = parse_host_port(value); !parsed) wrong.push_back(std::string(key) + ": " + parsed.error().message);
+        if (const auto parsed = parse_host_port(value); !parsed)
+            wrong.push_back(std::string(key) + ": " + parsed.error().message);
     }
     if (!config.data_dir.is_absolute()) wrong.emplace_back("data_dir must be an absolute path");
     if (config.base_domain.empty()) wrong.emplace_back("base_domain must not be empty");
-    if (const auto range = parse_network_range(config.subnets); !range) wrong.push_back("subnets: " + range.error().message);
+    if (const auto range = parse_network_range(config.subnets); !range)
+        wrong.push_back("subnets: " + range.error().message);
     for (const auto* level : {"debug", "info", "warning", "error"}) {
         if (config.log_level == level) return wrong;
     }
@@ -82,11 +85,13 @@ Result<HostPort> parse_host_port(const std::string& text) {
         const auto* end = text.data() + text.size();
         const auto parsed = std::from_chars(text.data() + colon + 1, end, result.port);
         in_addr address{};
-        if (parsed.ec == std::errc{} && parsed.ptr == end && ::inet_pton(AF_INET, result.host.c_str(), &address) == 1) {
+        if (parsed.ec == std::errc{} && parsed.ptr == end &&
+            ::inet_pton(AF_INET, result.host.c_str(), &address) == 1) {
             return result;
         }
     }
-    return fail(ErrorKind::invalid, "\"" + text + "\" is no IPv4 address with a port", "write it like 127.0.0.1:8081");
+    return fail(ErrorKind::invalid, "\"" + text + "\" is no IPv4 address with a port",
+                "write it like 127.0.0.1:8081");
 }
 
 Result<ServerConfig> read_server_config(const std::filesystem::path& file) {
@@ -96,11 +101,13 @@ Result<ServerConfig> read_server_config(const std::filesystem::path& file) {
     const auto parsed = toml::parse(text, file.string());
     if (!parsed) {
         const auto at = parsed.error().source().begin;
-        return fail(ErrorKind::invalid, file.string() + ":" + std::to_string(at.line) + ":" + std::to_string(at.column) + ": " +
+        return fail(ErrorKind::invalid, file.string() + ":" + std::to_string(at.line) + ":" +
+                                            std::to_string(at.column) + ": " +
                                             std::string(parsed.error().description()));
     }
     for (const auto& [key, node] : parsed.table()) {
-        if (auto problem = take(config, std::string(key.str()), node); !problem.empty()) wrong.push_back(std::move(problem));
+        if (auto problem = take(config, std::string(key.str()), node); !problem.empty())
+            wrong.push_back(std::move(problem));
     }
     for (auto& problem : check(config)) wrong.push_back(std::move(problem));
     if (wrong.empty()) return config;
@@ -114,7 +121,8 @@ Result<> write_server_config(const std::filesystem::path& file, const ServerConf
     for (const auto& [key, member] : members()) {
         std::visit(
             [&](auto m) {
-                if constexpr (std::is_same_v<std::remove_cvref_t<decltype(config.*m)>, std::filesystem::path>) {
+                if constexpr (std::is_same_v<std::remove_cvref_t<decltype(config.*m)>,
+                                             std::filesystem::path>) {
                     table.insert(key, (config.*m).string());
                 } else {
                     table.insert(key, config.*m);

@@ -13,15 +13,15 @@ namespace loco::platform {
 
 struct ServerConfig {
     std::filesystem::path data_dir = "/var/lib/loco";
-    std::string instance;                        // tells this Loco's containers from another's on the same engine
-    std::string listen = "127.0.0.1:8081";       // API
-    std::string ops_listen = "127.0.0.1:8082";   // /healthz, /readyz, /metrics
+    std::string instance;  // tells this Loco's containers from another's on the same engine
+    std::string listen = "127.0.0.1:8081";      // API
+    std::string ops_listen = "127.0.0.1:8082";  // /healthz, /readyz, /metrics
     std::string base_domain = "localhost";
     std::string gateway_listen = "0.0.0.0:8080";
     std::string registry_listen = "127.0.0.1:5000";
     std::string engine_socket = "/var/run/docker.sock";
-    bool engine_is_ours = false;                 // started by `loco up`: then its build cache is Loco's to bound
-    std::string subnets{kDefaultNetworkRange};   // teams' networks are cut from it
+    bool engine_is_ours = false;  // started by `loco up`: then its build cache is Loco's to bound
+    std::string subnets{kDefaultNetworkRange};  // teams' networks are cut from it
     std::string log_level = "info";
     bool operator==(const ServerConfig&) const = default;
 };
@@ -35,6 +35,7 @@ struct HostPort {
 
 // invalid with the key for unknown keys, wrong types and bad values: all of them at once.
 [[nodiscard]] Result<ServerConfig> read_server_config(const std::filesystem::path& file);
-[[nodiscard]] Result<> write_server_config(const std::filesystem::path& file, const ServerConfig& config);
+[[nodiscard]] Result<> write_server_config(const std::filesystem::path& file,
+                                           const ServerConfig& config);
 
 }  // namespace loco::platform

@@ -25,8 +25,12 @@ constexpr auto kMaxBackoff = std::chrono::seconds(30);
 constexpr auto kSettled = std::chrono::seconds(1);
 constexpr std::size_t kMaxLogRead = 64U << 10;
 
-std::filesystem::path pid_file(const Directories& d, const std::string& name) { return d.run / (name + ".pid"); }
-std::filesystem::path log_file(const Directories& d, const std::string& name) { return d.log / (name + ".log"); }
+std::filesystem::path pid_file(const Directories& d, const std::string& name) {
+    return d.run / (name + ".pid");
+}
+std::filesystem::path log_file(const Directories& d, const std::string& name) {
+    return d.log / (name + ".log");
+}
 
 int open_pidfd(pid_t pid) { return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); }
 
@@ -42,7 +46,8 @@ bool wait_until(std::chrono::milliseconds within, const std::function<bool()>& d
 
 }  // namespace
 
-std::optional<os::ProcessIdentity> running(const Directories& directories, const std::string& name) {
+std::optional<os::ProcessIdentity> running(const Directories& directories,
+                                           const std::string& name) {
     const auto text = os::read_file(pid_file(directories, name), 128);
     if (!text) return std::nullopt;
     // "PID START-TICKS"
@@ -55,7 +60,8 @@ std::optional<os::ProcessIdentity> running(const Directories& directories, const
     return process;
 }
 
-Result<> stop(const Directories& directories, const std::string& name, int signal, std::chrono::seconds within) {
+Result<> stop(const Directories& directories, const std::string& name, int signal,
+              std::chrono::seconds within) {
     const auto process = running(directories, name);
     std::error_code ignored;
     if (!process) {
@@ -68,7 +74,8 @@ Result<> stop(const Directories& directories, const std::string& name, int signa
         log::warning("did not stop in time, killing it", {{"service", name}});
         ::kill(process->pid, SIGKILL);
         if (!wait_until(std::chrono::seconds(5), gone)) {
-            return fail(ErrorKind::internal, name + " (process " + std::to_string(process->pid) + ") can't be stopped");
+            return fail(ErrorKind::internal,
+                        name + " (process " + std::to_string(process->pid) + ") can't be stopped");
         }
     }
     std::filesystem::remove(pid_file(directories, name), ignored);
@@ -85,20 +92,24 @@ std::string log_tail(const Directories& directories, const std::string& name, st
     file.read(text.data(), static_cast<std::streamsize>(text.size()));
     while (text.ends_with('\n')) text.pop_back();
     std::size_t begin = text.size();
-    for (std::size_t i = 0; i < lines && begin != std::string::npos && begin > 0; ++i) begin = text.rfind('\n', begin - 1);
+    for (std::size_t i = 0; i < lines && begin != std::string::npos && begin > 0; ++i)
+        begin = text.rfind('\n', begin - 1);
     return begin == std::string::npos ? text : text.substr(begin == 0 ? 0 : begin + 1);
 }
 
 Result<os::ProcessIdentity> Supervisor::start(const Service& service) {
     if (service.before_start) service.before_start();
-    LOCO_ASSIGN(const auto pid, os::start_daemon(service.command, log_file(directories_, service.name).string()));
+    LOCO_ASSIGN(const auto pid,
+                os::start_daemon(service.command, log_file(directories_, service.name).string()));
     const auto process = os::identify(pid);
     if (!process) {
-        return fail(ErrorKind::unavailable, service.name + " ended at once: " + log_tail(directories_, service.name),
+        return fail(ErrorKind::unavailable,
+                    service.name + " ended at once: " + log_tail(directories_, service.name),
                     "read " + log_file(directories_, service.name).string());
     }
-    LOCO_TRY(os::write_file_atomically(pid_file(directories_, service.name),
-                                       std::to_string(process->pid) + " " + std::to_string(process->start_ticks), 0600));
+    LOCO_TRY(os::write_file_atomically(
+        pid_file(directories_, service.name),
+        std::to_string(process->pid) + " " + std::to_string(process->start_ticks), 0600));
     return *process;
 }
 
@@ -111,11 +122,15 @@ Result<> Supervisor::wait_ready(const Service& service, const os::ProcessIdentit
     if (ready && alive) return {};
     const auto where = "read " + log_file(directories_, service.name).string();
     if (!alive) {
-        return fail(ErrorKind::unavailable, service.name + " ended while it was starting: " + log_tail(directories_, service.name),
-                    where);
+        return fail(
+            ErrorKind::unavailable,
+            service.name + " ended while it was starting: " + log_tail(directories_, service.name),
+            where);
     }
     return fail(ErrorKind::unavailable,
-                service.name + " was not ready within " + std::to_string(service.ready_within.count()) + " s", where);
+                service.name + " was not ready within " +
+                    std::to_string(service.ready_within.count()) + " s",
+                where);
 }
 
 Result<bool> Supervisor::ensure(const Service& service) {
@@ -138,13 +153,16 @@ void Supervisor::note_death(Entry& entry) {
     entry.pidfd = -1;
     const auto now = steady_clock::now();
     if (now - entry.started_at > kSettled) entry.deaths = 0;
-    const auto backoff = entry.deaths == 0
-                             ? std::chrono::seconds(0)
-                             : std::min<std::chrono::seconds>(kMaxBackoff, std::chrono::seconds(1LL << std::min(entry.deaths - 1, 5)));
+    const auto backoff =
+        entry.deaths == 0
+            ? std::chrono::seconds(0)
+            : std::min<std::chrono::seconds>(
+                  kMaxBackoff, std::chrono::seconds(1LL << std::min(entry.deaths - 1, 5)));
     ++entry.deaths;
     entry.restart_at = now + backoff;
-    log::warning("died, starting it again",
-                 {{"service", entry.service.name}, {"in_seconds", backoff.count()}, {"deaths", entry.deaths}});
+    log::warning("died, starting it again", {{"service", entry.service.name},
+                                             {"in_seconds", backoff.count()},
+                                             {"deaths", entry.deaths}});
 }
 
 void Supervisor::start_again(Entry& entry) {
@@ -184,7 +202,9 @@ void Supervisor::watch(const std::function<bool()>& stop) {
 
 void Supervisor::end(Entry& entry) {
     const auto& service = entry.service;
-    if (const auto stopped = platform::stop(directories_, service.name, service.stop_signal, service.stop_within); !stopped) {
+    if (const auto stopped =
+            platform::stop(directories_, service.name, service.stop_signal, service.stop_within);
+        !stopped) {
         log::failure("stop " + service.name, stopped.error());
     }
     if (entry.pidfd >= 0) ::close(entry.pidfd);
@@ -192,7 +212,8 @@ void Supervisor::end(Entry& entry) {
 }
 
 Result<> Supervisor::restart(const std::string& name) {
-    const auto entry = std::ranges::find(entries_, name, [](const Entry& e) { return e.service.name; });
+    const auto entry =
+        std::ranges::find(entries_, name, [](const Entry& e) { return e.service.name; });
     LOCO_CHECK(entry != entries_.end());
     end(*entry);
     LOCO_ASSIGN(entry->process, start(entry->service));

@@ -16,9 +16,9 @@
 namespace loco::platform {
 
 struct Service {
-    std::string name;                    // "haproxy": RUN/haproxy.pid, LOG/haproxy.log
+    std::string name;  // "haproxy": RUN/haproxy.pid, LOG/haproxy.log
     os::Command command;
-    std::function<bool()> ready;         // asked until it says yes
+    std::function<bool()> ready;  // asked until it says yes
     std::chrono::seconds ready_within{30};
     std::chrono::seconds stop_within{10};  // after SIGTERM, then SIGKILL
     int stop_signal = 15;
@@ -31,12 +31,14 @@ struct Directories {
 };
 
 // The process of that pid file, if it still lives.
-[[nodiscard]] std::optional<os::ProcessIdentity> running(const Directories& directories, const std::string& name);
+[[nodiscard]] std::optional<os::ProcessIdentity> running(const Directories& directories,
+                                                         const std::string& name);
 // Asks it to end and waits; kills it at last. Nothing to do where it does not run.
 [[nodiscard]] Result<> stop(const Directories& directories, const std::string& name, int signal,
                             std::chrono::seconds within);
 // The end of its log, for errors.
-[[nodiscard]] std::string log_tail(const Directories& directories, const std::string& name, std::size_t lines = 8);
+[[nodiscard]] std::string log_tail(const Directories& directories, const std::string& name,
+                                   std::size_t lines = 8);
 
 class Supervisor {
   public:

@@ -33,7 +33,8 @@ constexpr auto kAppGrace = std::chrono::seconds(10);
 
 // Program folders that a user's PATH may lack.
 std::string find_program(const std::string& name) {
-    for (const auto* folder : {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}) {
+    for (const auto* folder :
+         {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}) {
         const auto path = std::filesystem::path(folder) / name;
         if (::access(path.c_str(), X_OK) == 0) return path;
     }
@@ -43,7 +44,8 @@ std::string find_program(const std::string& name) {
 Result<std::string> need_program(const std::string& name, const std::string& package) {
     auto found = find_program(name);
     if (!found.empty()) return found;
-    return fail(ErrorKind::unavailable, name + " is not installed", "apt-get install " + package, "missing_program");
+    return fail(ErrorKind::unavailable, name + " is not installed", "apt-get install " + package,
+                "missing_program");
 }
 
 Result<ServerConfig> make_config(const UpOptions& options, const Layout& layout) {
@@ -86,15 +88,18 @@ std::vector<Subnet> used_networks(const std::string& engine_socket) {
 
 bool answers(const std::string& url, int at_most) {
     http::Client client;
-    const auto response = client.send({.url = url, .connect_timeout = std::chrono::milliseconds(500), .timeout = std::chrono::seconds(2)});
+    const auto response = client.send({.url = url,
+                                       .connect_timeout = std::chrono::milliseconds(500),
+                                       .timeout = std::chrono::seconds(2)});
     return response && response->status <= at_most;
 }
 
 Service registry_service(const ServerConfig& config, const std::string& program) {
-    return {.name = "registry",
-            .command = {.argv = registry::argv(registry_options(config), program)},
-            // 401: it is there, and asks for a token.
-            .ready = [url = "http://" + config.registry_listen + "/v2/"] { return answers(url, 401); }};
+    return {
+        .name = "registry",
+        .command = {.argv = registry::argv(registry_options(config), program)},
+        // 401: it is there, and asks for a token.
+        .ready = [url = "http://" + config.registry_listen + "/v2/"] { return answers(url, 401); }};
 }
 
 Service gateway_service(const ServerConfig& config, const std::string& program) {
@@ -103,15 +108,18 @@ Service gateway_service(const ServerConfig& config, const std::string& program) 
     const auto host = listen.host == "0.0.0.0" ? std::string("127.0.0.1") : listen.host;
     return {.name = "haproxy",
             .command = {.argv = gateway::haproxy::argv(gateway_options(config), program)},
-            .ready = [url = "http://" + host + ":" + std::to_string(listen.port) + "/"] { return answers(url, 599); },
+            .ready = [url = "http://" + host + ":" + std::to_string(listen.port) +
+                            "/"] { return answers(url, 599); },
             .stop_signal = SIGTERM};
 }
 
 Service api_service(const ServerConfig& config, const std::string& program) {
-    return {.name = "loco-api",
-            .command = {.argv = {program, "serve", "--config", Layout(config.data_dir).server_config()}},
-            .ready = [url = "http://" + config.ops_listen + "/readyz"] { return answers(url, 299); },
-            .stop_within = std::chrono::seconds(20)};
+    return {
+        .name = "loco-api",
+        .command = {.argv = {program, "serve", "--config",
+                             Layout(config.data_dir).server_config()}},
+        .ready = [url = "http://" + config.ops_listen + "/readyz"] { return answers(url, 299); },
+        .stop_within = std::chrono::seconds(20)};
 }
 
 enum class Standing : unsigned char { good, refused, unknown };
@@ -137,13 +145,18 @@ Result<Access> new_access(const UpOptions& options, const ServerConfig& config) 
     auto access = plain_access(config);
     access.token = crypto::make_token(random);
     LOCO_TRY(write_bootstrap(Layout(config.data_dir).bootstrap(),
-                             {.login = options.login, .token_sha256 = crypto::sha256_hex(access.token.reveal()), .team = access.team}));
+                             {.login = options.login,
+                              .token_sha256 = crypto::sha256_hex(access.token.reveal()),
+                              .team = access.team}));
     return access;
 }
 
 Result<> mark_ready(const Layout& layout, const ServerConfig& config) {
-    return os::write_file_atomically(layout.ready_file(),
-                                     json::serialize(json::object{{"pid", ::getpid()}, {"url", "http://" + config.listen}}) + "\n", 0600);
+    return os::write_file_atomically(
+        layout.ready_file(),
+        json::serialize(json::object{{"pid", ::getpid()}, {"url", "http://" + config.listen}}) +
+            "\n",
+        0600);
 }
 
 // HAProxy and the engine each hold a descriptor for every connection.
@@ -154,7 +167,8 @@ void raise_file_limit() {
     ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-Result<> start_all(const UpOptions& options, const UpHooks& hooks, const Layout& layout, ServerConfig& config, Supervisor& supervisor) {
+Result<> start_all(const UpOptions& options, const UpHooks& hooks, const Layout& layout,
+                   ServerConfig& config, Supervisor& supervisor) {
     LOCO_ASSIGN(const auto registry_program, need_program("docker-registry", "docker-registry"));
     LOCO_ASSIGN(const auto gateway_program, need_program("haproxy", "haproxy"));
     LOCO_TRY(ensure_engine(options.engine, layout, config, supervisor, hooks.step));
@@ -170,16 +184,19 @@ Result<> start_all(const UpOptions& options, const UpHooks& hooks, const Layout&
         hooks.step(what + (started ? "" : " (was running)"));
         return {};
     };
-    LOCO_TRY(ensure(registry_service(config, registry_program), "image registry on " + config.registry_listen));
+    LOCO_TRY(ensure(registry_service(config, registry_program),
+                    "image registry on " + config.registry_listen));
     LOCO_TRY(gateway::haproxy::prepare(gateway_options(config)));
-    LOCO_TRY(ensure(gateway_service(config, gateway_program), "gateway on " + config.gateway_listen));
+    LOCO_TRY(
+        ensure(gateway_service(config, gateway_program), "gateway on " + config.gateway_listen));
     auto access = plain_access(config);
     const bool first_time = !std::filesystem::exists(layout.bootstrap());
     if (first_time) {
         LOCO_ASSIGN(access, new_access(options, config));
     }
     LOCO_TRY(ensure(api_service(config, options.server_program), "API on " + config.listen));
-    if (!first_time && standing_of(hooks.known_token(access.url), access.url) == Standing::refused) {
+    if (!first_time &&
+        standing_of(hooks.known_token(access.url), access.url) == Standing::refused) {
         LOCO_ASSIGN(access, new_access(options, config));
         LOCO_TRY(supervisor.restart("loco-api"));
     }
@@ -201,12 +218,14 @@ Result<> stop_outdated(const Layout& layout, const ServerConfig& config) {
 // Whether the file of the program that it runs was replaced since.
 bool is_replaced(const os::ProcessIdentity& process) {
     std::error_code error;
-    const auto program = std::filesystem::read_symlink("/proc/" + std::to_string(process.pid) + "/exe", error);
+    const auto program =
+        std::filesystem::read_symlink("/proc/" + std::to_string(process.pid) + "/exe", error);
     return !error && program.string().ends_with(" (deleted)");
 }
 
 // Until loco-api runs as another process than `before`, and is ready.
-Result<> wait_for_another(const Layout& layout, const ServerConfig& config, const std::optional<os::ProcessIdentity>& before) {
+Result<> wait_for_another(const Layout& layout, const ServerConfig& config,
+                          const std::optional<os::ProcessIdentity>& before) {
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     const auto url = "http://" + config.ops_listen + "/readyz";
     while (std::chrono::steady_clock::now() < end) {
@@ -223,9 +242,13 @@ Result<> remove_data(const Layout& layout) {
     std::error_code error;
     for (const auto& entry : layout.everything()) {
         std::filesystem::remove_all(entry, error);
-        if (error) return fail(ErrorKind::internal, "can't remove " + entry.string() + ": " + error.message(), "remove it by hand");
+        if (error)
+            return fail(ErrorKind::internal,
+                        "can't remove " + entry.string() + ": " + error.message(),
+                        "remove it by hand");
     }
-    if (std::filesystem::is_empty(layout.data(), error)) std::filesystem::remove(layout.data(), error);
+    if (std::filesystem::is_empty(layout.data(), error))
+        std::filesystem::remove(layout.data(), error);
     return {};
 }
 
@@ -238,7 +261,8 @@ void stop_apps(const ServerConfig& config, const std::function<void(const std::s
     for (const auto& container : *containers) {
         if (container.state != "running") continue;
         stopping.emplace_back([&engine, id = container.id] {
-            (void)engine.stop_container(id, std::chrono::duration_cast<std::chrono::seconds>(kAppGrace));
+            (void)engine.stop_container(
+                id, std::chrono::duration_cast<std::chrono::seconds>(kAppGrace));
         });
     }
     for (auto& thread : stopping) thread.join();
@@ -253,11 +277,13 @@ void unmount_below(const std::filesystem::path& folder) {
     if (mounts == nullptr) return;
     const auto prefix = folder.string() + "/";
     while (const auto* entry = ::getmntent(mounts)) {
-        if (std::string_view(entry->mnt_dir).starts_with(prefix)) mounted.emplace_back(entry->mnt_dir);
+        if (std::string_view(entry->mnt_dir).starts_with(prefix))
+            mounted.emplace_back(entry->mnt_dir);
     }
     ::endmntent(mounts);
     for (auto path = mounted.rbegin(); path != mounted.rend(); ++path) {
-        if (::umount2(path->c_str(), MNT_DETACH) != 0) log::warning("can't unmount", {{"path", *path}, {"errno", errno}});
+        if (::umount2(path->c_str(), MNT_DETACH) != 0)
+            log::warning("can't unmount", {{"path", *path}, {"errno", errno}});
     }
 }
 
@@ -265,7 +291,8 @@ void unmount_below(const std::filesystem::path& folder) {
 
 std::filesystem::path default_data_dir() {
     if (::geteuid() == 0) return "/var/lib/loco";
-    if (const char* set = std::getenv("XDG_DATA_HOME"); set != nullptr && set[0] == '/') return std::filesystem::path(set) / "loco";
+    if (const char* set = std::getenv("XDG_DATA_HOME"); set != nullptr && set[0] == '/')
+        return std::filesystem::path(set) / "loco";
     const char* home = std::getenv("HOME");
     return std::filesystem::path(home != nullptr ? home : "/tmp") / ".local/share/loco";
 }
@@ -276,7 +303,8 @@ Result<> up(const UpOptions& options, const UpHooks& hooks) {
     auto lock = os::FileLock::acquire(layout.up_lock());
     if (!lock) {
         if (lock.error().kind != ErrorKind::conflict) return fail(lock.error());
-        return fail(ErrorKind::conflict, "Loco is up already for " + options.data_dir.string(), {}, "already_up");
+        return fail(ErrorKind::conflict, "Loco is up already for " + options.data_dir.string(), {},
+                    "already_up");
     }
     std::error_code ignored;
     std::filesystem::remove(layout.ready_file(), ignored);
@@ -297,12 +325,14 @@ Result<> up(const UpOptions& options, const UpHooks& hooks) {
     return {};
 }
 
-Result<> down(const std::filesystem::path& data_dir, bool purge, const std::function<void(const std::string&)>& step) {
+Result<> down(const std::filesystem::path& data_dir, bool purge,
+              const std::function<void(const std::string&)>& step) {
     const Layout layout(data_dir);
     if (!std::filesystem::exists(layout.server_config())) {
         step("nothing is up for " + data_dir.string());
         // An `up` that failed before it had a configuration leaves its lock.
-        return purge && std::filesystem::exists(layout.up_lock()) ? remove_data(layout) : Result<>{};
+        return purge && std::filesystem::exists(layout.up_lock()) ? remove_data(layout)
+                                                                  : Result<>{};
     }
     LOCO_ASSIGN(auto config, read_server_config(layout.server_config()));
     if (const auto supervisor = running(layout.directories(), "supervisor")) {
@@ -341,7 +371,8 @@ Result<Access> sign_in(const UpOptions& options, const UpHooks& hooks) {
     if (standing == Standing::refused || outdated) {
         if (server) ::kill(server->pid, SIGTERM);  // its supervisor starts it again
         LOCO_TRY(wait_for_another(layout, config, server));
-        hooks.step(outdated ? "API started again, with the program that is there now" : "API started again, to learn of your token");
+        hooks.step(outdated ? "API started again, with the program that is there now"
+                            : "API started again, to learn of your token");
     }
     LOCO_TRY(hooks.keep(access));
     return access;
@@ -356,11 +387,12 @@ Result<> check_same_options(const UpOptions& options) {
         LOCO_ASSIGN(wanted->engine_socket, engine::find_socket(options.engine));
     }
     if (*wanted == now) return {};
-    return fail(Error{.kind = ErrorKind::conflict,
-                      .message = "Loco is up already for " + options.data_dir.string() + ", with other options",
-                      .hint = "stop it first: your apps come back with `loco up`",
-                      .code = "up_with_other_options",
-                      .next_steps = {"loco down --data " + options.data_dir.string()}});
+    return fail(Error{
+        .kind = ErrorKind::conflict,
+        .message = "Loco is up already for " + options.data_dir.string() + ", with other options",
+        .hint = "stop it first: your apps come back with `loco up`",
+        .code = "up_with_other_options",
+        .next_steps = {"loco down --data " + options.data_dir.string()}});
 }
 
 }  // namespace loco::platform

@@ -15,8 +15,9 @@ namespace loco::platform {
 struct UpOptions {
     std::filesystem::path data_dir;
     // What is not given stays as it was at the last `up` of that folder, else the default.
-    std::optional<std::string> listen, ops_listen, gateway_listen, registry_listen, base_domain, subnets;
-    std::string engine;           // "unix:///…" or a path; empty: the one that answers, else one of our own
+    std::optional<std::string> listen, ops_listen, gateway_listen, registry_listen, base_domain,
+        subnets;
+    std::string engine;  // "unix:///…" or a path; empty: the one that answers, else one of our own
     std::string server_program;   // loco-api's path
     std::string login = "owner";  // of the first user
 };
@@ -24,18 +25,18 @@ struct UpOptions {
 // What the client needs to speak to the platform.
 struct Access {
     std::string url;
-    Secret<> token;               // empty: none was made, the client's own works
+    Secret<> token;  // empty: none was made, the client's own works
     std::string team = "main";
-    std::string engine_socket;    // of the container engine, which may be one of our own
+    std::string engine_socket;  // of the container engine, which may be one of our own
 };
 
 struct UpHooks {
-    std::function<void(const std::string&)> step;          // "gateway on 0.0.0.0:8080"
+    std::function<void(const std::string&)> step;  // "gateway on 0.0.0.0:8080"
     // The token that the client has for the URL; empty if none.
     std::function<Secret<>(const std::string& url)> known_token;
     // Keeps the access (the client's configuration). Called once all parts are ready.
     std::function<Result<>(const Access&)> keep;
-    std::function<bool()> stop;                            // asked often; true: end
+    std::function<bool()> stop;  // asked often; true: end
 };
 
 // Brings it up, calls hooks.keep, then supervises until hooks.stop says so and stops what it supervises (the engine too, if
@@ -51,7 +52,8 @@ struct UpHooks {
 
 // Stops the supervisor and all parts; app containers stop too. Nothing to do where nothing runs. With purge everything of this
 // Loco goes: containers, networks, firewall rules, images, and the data folder.
-[[nodiscard]] Result<> down(const std::filesystem::path& data_dir, bool purge, const std::function<void(const std::string&)>& step);
+[[nodiscard]] Result<> down(const std::filesystem::path& data_dir, bool purge,
+                            const std::function<void(const std::string&)>& step);
 
 // /var/lib/loco for root, else $XDG_DATA_HOME/loco.
 [[nodiscard]] std::filesystem::path default_data_dir();

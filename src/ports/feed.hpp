@@ -13,7 +13,8 @@ class Feed {
     virtual ~Feed() = default;
     // Calls `waker` (any thread; it must not block) whenever something new is there under `key` (an id), until the
     // subscription is destroyed; after that it is never called.
-    [[nodiscard]] virtual std::shared_ptr<void> follow(std::string key, std::function<void()> waker) = 0;
+    [[nodiscard]] virtual std::shared_ptr<void> follow(std::string key,
+                                                       std::function<void()> waker) = 0;
 };
 
 }  // namespace loco

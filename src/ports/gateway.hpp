@@ -13,15 +13,15 @@ namespace loco {
 
 struct Endpoint {
     InstanceId instance;
-    std::string address;   // IPv4
+    std::string address;  // IPv4
     int port = 0;
-    bool draining = false; // gets no new request; those in flight go on
+    bool draining = false;  // gets no new request; those in flight go on
     bool operator==(const Endpoint&) const = default;
 };
 
 // One routed port of an app.
 struct PortRoute {
-    std::string name;      // PortSpec::name
+    std::string name;  // PortSpec::name
     std::string path = "/";
     bool strip_path = false;
     Protocol protocol = Protocol::http;
@@ -47,7 +47,7 @@ struct TrafficStats {
     std::uint64_t requests = 0;  // since the gateway started
     std::uint64_t status_2xx = 0, status_3xx = 0, status_4xx = 0, status_5xx = 0;
     std::uint64_t bytes_in = 0, bytes_out = 0;
-    double average_ms = 0;       // of the last 1024 requests
+    double average_ms = 0;  // of the last 1024 requests
     std::uint64_t current_sessions = 0;
 };
 

@@ -22,9 +22,11 @@ struct HealthTarget {
 };
 
 struct HealthView {
-    bool ever_healthy = false;   // since this attempt started
-    bool failing = false;        // `failures` checks in a row have failed after the grace time, healthy before or not
-    std::string last_problem;    // what the last failed check saw: "connection refused", "GET /healthz answered 500"
+    bool ever_healthy = false;  // since this attempt started
+    bool failing =
+        false;  // `failures` checks in a row have failed after the grace time, healthy before or not
+    std::string
+        last_problem;  // what the last failed check saw: "connection refused", "GET /healthz answered 500"
 };
 
 class HealthMonitor {

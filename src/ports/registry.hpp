@@ -27,12 +27,14 @@ class Registry {
     // "127.0.0.1:5000": what stands before a repository in a reference that the engine is given. Never stored.
     [[nodiscard]] virtual std::string host() const = 0;
     // not_found when the repository has no such manifest; unavailable when the registry does not answer.
-    [[nodiscard]] virtual Result<ManifestInfo> manifest(const std::string& repository, const std::string& digest) = 0;
+    [[nodiscard]] virtual Result<ManifestInfo> manifest(const std::string& repository,
+                                                        const std::string& digest) = 0;
     // May write to that one repository and nothing else, for 5 minutes.
     [[nodiscard]] virtual Result<RegistryToken> push_token(const std::string& repository) = 0;
     // May read that one repository, at most 10 minutes.
     [[nodiscard]] virtual Result<RegistryToken> pull_token(const std::string& repository) = 0;
-    [[nodiscard]] virtual Result<> remove_manifest(const std::string& repository, const std::string& digest) = 0;
+    [[nodiscard]] virtual Result<> remove_manifest(const std::string& repository,
+                                                   const std::string& digest) = 0;
 };
 
 }  // namespace loco

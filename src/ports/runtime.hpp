@@ -34,8 +34,8 @@ struct ImageRef {
 struct ImageFacts {
     std::string image_id;
     std::string digest;
-    std::string platform;     // "linux/amd64"
-    std::string user;         // as written in the image; empty: none (root)
+    std::string platform;             // "linux/amd64"
+    std::string user;                 // as written in the image; empty: none (root)
     std::optional<std::int64_t> uid;  // none: the name is not in its passwd
     std::int64_t gid = 0;
     std::int64_t size_bytes = 0;
@@ -44,17 +44,18 @@ struct ImageFacts {
 };
 
 struct ContainerSpec {
-    Instance instance;        // id, attempt, address, limits
+    Instance instance;  // id, attempt, address, limits
     std::string app_name;
-    std::string release_name; // "v7"
+    std::string release_name;  // "v7"
     TeamNetwork network;
     ImageRef image;
     std::int64_t uid = 0;
     std::int64_t gid = 0;
     std::vector<std::string> command;  // empty: the image's
     std::map<std::string, Secret<>> env;
-    bool writable = true;     // false: read-only root, /tmp as tmpfs
-    std::vector<std::string> aliases;  // names under which the team's instances find it: "APP.internal"
+    bool writable = true;  // false: read-only root, /tmp as tmpfs
+    std::vector<std::string>
+        aliases;  // names under which the team's instances find it: "APP.internal"
 };
 
 enum class ContainerState : std::uint8_t { created, running, exited };
@@ -77,7 +78,7 @@ enum class Signal : std::uint8_t { terminate, kill };
 
 struct ResourceUsage {
     InstanceId instance;
-    double cpu_millis = 0;          // thousandths of a core, over the last interval
+    double cpu_millis = 0;  // thousandths of a core, over the last interval
     std::int64_t memory_bytes = 0;
 };
 

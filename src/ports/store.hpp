@@ -29,7 +29,8 @@ class ReadTx {
     virtual ~ReadTx() = default;
 
     [[nodiscard]] virtual Result<User> user(const UserId& id) const = 0;
-    [[nodiscard]] virtual Result<User> user_by_subject(std::string_view provider, std::string_view subject) const = 0;
+    [[nodiscard]] virtual Result<User> user_by_subject(std::string_view provider,
+                                                       std::string_view subject) const = 0;
     [[nodiscard]] virtual Result<Token> token_by_hash(std::string_view sha256) const = 0;
     [[nodiscard]] virtual Result<std::vector<Token>> tokens(const UserId& user) const = 0;  // by id
     [[nodiscard]] virtual Result<Team> team(const TeamId& id) const = 0;
@@ -39,36 +40,47 @@ class ReadTx {
     [[nodiscard]] virtual Result<std::vector<Membership>> members(const TeamId& team) const = 0;
 
     [[nodiscard]] virtual Result<App> app(const AppId& id) const = 0;
-    [[nodiscard]] virtual Result<App> app_by_name(const TeamId& team, std::string_view name) const = 0;
+    [[nodiscard]] virtual Result<App> app_by_name(const TeamId& team,
+                                                  std::string_view name) const = 0;
     // By name, those after `after` (a name; empty: from the start).
-    [[nodiscard]] virtual Result<std::vector<App>> apps(const TeamId& team, std::string_view after, int limit) const = 0;
+    [[nodiscard]] virtual Result<std::vector<App>> apps(const TeamId& team, std::string_view after,
+                                                        int limit) const = 0;
     [[nodiscard]] virtual Result<std::vector<AppId>> all_apps() const = 0;
     [[nodiscard]] virtual Result<EnvVersion> env(const AppId& app, int version) const = 0;
 
     [[nodiscard]] virtual Result<Deployment> deployment(const DeploymentId& id) const = 0;
     // Newest first, those older than `before` (empty: from the newest).
-    [[nodiscard]] virtual Result<std::vector<Deployment>> deployments(const AppId& app, const DeploymentId& before,
+    [[nodiscard]] virtual Result<std::vector<Deployment>> deployments(const AppId& app,
+                                                                      const DeploymentId& before,
                                                                       int limit) const = 0;
     // All that have not ended, of one app; oldest first.
-    [[nodiscard]] virtual Result<std::vector<Deployment>> open_deployments(const AppId& app) const = 0;
+    [[nodiscard]] virtual Result<std::vector<Deployment>> open_deployments(
+        const AppId& app) const = 0;
 
     [[nodiscard]] virtual Result<Release> release(const ReleaseId& id) const = 0;
     [[nodiscard]] virtual Result<Release> release_by_number(const AppId& app, int number) const = 0;
     // Newest first, numbers below `before` (0: from the newest).
-    [[nodiscard]] virtual Result<std::vector<Release>> releases(const AppId& app, int before, int limit) const = 0;
+    [[nodiscard]] virtual Result<std::vector<Release>> releases(const AppId& app, int before,
+                                                                int limit) const = 0;
 
     [[nodiscard]] virtual Result<Instance> instance(const InstanceId& id) const = 0;
-    [[nodiscard]] virtual Result<std::vector<Instance>> instances(const AppId& app) const = 0;  // by id
+    [[nodiscard]] virtual Result<std::vector<Instance>> instances(
+        const AppId& app) const = 0;  // by id
     [[nodiscard]] virtual Result<std::vector<Instance>> all_instances() const = 0;
-    [[nodiscard]] virtual Result<std::vector<std::string>> addresses(const TeamId& team) const = 0;  // taken
+    [[nodiscard]] virtual Result<std::vector<std::string>> addresses(
+        const TeamId& team) const = 0;  // taken
 
     [[nodiscard]] virtual Result<Host> host(std::string_view name) const = 0;
-    [[nodiscard]] virtual Result<std::vector<Host>> hosts(const AppId& app) const = 0;  // the primary first, then by name
+    [[nodiscard]] virtual Result<std::vector<Host>> hosts(
+        const AppId& app) const = 0;  // the primary first, then by name
 
     // Oldest first, those with seq > after.
-    [[nodiscard]] virtual Result<std::vector<Event>> events(const EventFilter& filter, std::int64_t after, int limit) const = 0;
+    [[nodiscard]] virtual Result<std::vector<Event>> events(const EventFilter& filter,
+                                                            std::int64_t after,
+                                                            int limit) const = 0;
     // The newest `limit`, oldest first, those with seq < before (0: from the newest).
-    [[nodiscard]] virtual Result<std::vector<Event>> latest_events(const EventFilter& filter, std::int64_t before,
+    [[nodiscard]] virtual Result<std::vector<Event>> latest_events(const EventFilter& filter,
+                                                                   std::int64_t before,
                                                                    int limit) const = 0;
 
     [[nodiscard]] virtual Result<IdempotencyRecord> idempotency(std::string_view key) const = 0;

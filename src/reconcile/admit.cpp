@@ -13,11 +13,13 @@ constexpr std::int64_t kMostId = 4'294'967'294;  // the kernel's, 2^32 - 1 means
 std::optional<std::int64_t> parse_numeric_id(std::string_view text) {
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size() || value < 0 || value > kMostId) return std::nullopt;
+    if (error != std::errc{} || end != text.data() + text.size() || value < 0 || value > kMostId)
+        return std::nullopt;
     return value;
 }
 
-std::unexpected<Error> refuse(std::string code, std::string message, std::vector<std::string> steps) {
+std::unexpected<Error> refuse(std::string code, std::string message,
+                              std::vector<std::string> steps) {
     return fail(Error{.kind = ErrorKind::refused,
                       .message = std::move(message),
                       .code = std::move(code),
@@ -26,7 +28,8 @@ std::unexpected<Error> refuse(std::string code, std::string message, std::vector
 
 std::unexpected<Error> refuse_root(const std::string& why) {
     return refuse("image_runs_as_root", why,
-                  {"add to the Dockerfile, before CMD:\n    RUN chown -R 10001:10001 /app    # what it must write\n    USER 10001:10001",
+                  {"add to the Dockerfile, before CMD:\n    RUN chown -R 10001:10001 /app    # "
+                   "what it must write\n    USER 10001:10001",
                    "or set [deploy] user = \"10001:10001\" in loco.toml"});
 }
 
@@ -44,11 +47,14 @@ std::string comparable(std::string_view platform) {
 Result<> check(const AppSpec& spec, const ImageFacts& facts, const std::string& platform,
                const std::set<std::string>& secrets) {
     if (!facts.platform.empty() && comparable(facts.platform) != comparable(platform)) {
-        return refuse("wrong_platform", "the image is for " + facts.platform + ", this machine is " + platform,
-                      {"build it for this machine: [build] platform = \"" + platform + "\" in loco.toml"});
+        return refuse(
+            "wrong_platform",
+            "the image is for " + facts.platform + ", this machine is " + platform,
+            {"build it for this machine: [build] platform = \"" + platform + "\" in loco.toml"});
     }
     if (!facts.has_command && spec.deploy.command.empty()) {
-        return refuse("no_command", "the image has neither CMD nor ENTRYPOINT: nothing says what to run",
+        return refuse("no_command",
+                      "the image has neither CMD nor ENTRYPOINT: nothing says what to run",
                       {"add CMD to the Dockerfile, or [deploy] command to loco.toml"});
     }
     LOCO_TRY(image_user(spec, facts));
@@ -60,7 +66,8 @@ Result<> check(const AppSpec& spec, const ImageFacts& facts, const std::string& 
         steps.push_back("loco env set " + name + " --stage");
     }
     if (!missing.empty()) {
-        return refuse("secret_unset", "[secrets] required names what is not set: " + missing, std::move(steps));
+        return refuse("secret_unset", "[secrets] required names what is not set: " + missing,
+                      std::move(steps));
     }
     return {};
 }
@@ -71,29 +78,39 @@ Result<ImageUser> image_user(const AppSpec& spec, const ImageFacts& facts) {
     if (!spec.deploy.user.empty()) {
         const auto colon = spec.deploy.user.find(':');
         const auto uid = parse_numeric_id(std::string_view(spec.deploy.user).substr(0, colon));
-        const auto gid = colon == std::string::npos ? uid : parse_numeric_id(std::string_view(spec.deploy.user).substr(colon + 1));
+        const auto gid =
+            colon == std::string::npos
+                ? uid
+                : parse_numeric_id(std::string_view(spec.deploy.user).substr(colon + 1));
         if (!uid || !gid) {
-            return refuse("invalid_user", "[deploy] user \"" + spec.deploy.user + "\" is not numeric",
+            return refuse("invalid_user",
+                          "[deploy] user \"" + spec.deploy.user + "\" is not numeric",
                           {"write it as \"10001\" or \"10001:10001\""});
         }
-        if (*uid == 0) return refuse_root("[deploy] user is root (uid 0); containers never run as root here");
+        if (*uid == 0)
+            return refuse_root("[deploy] user is root (uid 0); containers never run as root here");
         return ImageUser{*uid, *gid};
     }
     if (facts.user.empty()) return refuse_root("the image runs as root: it names no USER");
     if (!facts.uid) {
-        return refuse("image_user_unknown", "the image's USER \"" + facts.user + "\" is not in its own /etc/passwd",
-                      {"make the user in the Dockerfile, or name it by its number: USER 10001:10001"});
+        return refuse(
+            "image_user_unknown",
+            "the image's USER \"" + facts.user + "\" is not in its own /etc/passwd",
+            {"make the user in the Dockerfile, or name it by its number: USER 10001:10001"});
     }
     if (*facts.uid == 0) {
-        return refuse_root("the image runs as root: its USER \"" + facts.user + "\" is uid 0 in its own /etc/passwd");
+        return refuse_root("the image runs as root: its USER \"" + facts.user +
+                           "\" is uid 0 in its own /etc/passwd");
     }
     if (*facts.uid < 0 || *facts.uid > kMostId || facts.gid < 0 || facts.gid > kMostId) {
-        return refuse("image_user_unknown", "the image's USER \"" + facts.user + "\" has an impossible number", {});
+        return refuse("image_user_unknown",
+                      "the image's USER \"" + facts.user + "\" has an impossible number", {});
     }
     return ImageUser{*facts.uid, facts.gid};
 }
 
-std::optional<Diagnosis> check_image(const AppSpec& spec, const ImageFacts& facts, const std::string& platform,
+std::optional<Diagnosis> check_image(const AppSpec& spec, const ImageFacts& facts,
+                                     const std::string& platform,
                                      const std::set<std::string>& secrets) {
     const auto checked = check(spec, facts, platform, secrets);
     if (checked) return std::nullopt;

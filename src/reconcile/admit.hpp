@@ -22,6 +22,7 @@ struct ImageUser {
 
 // Why the image is refused, if it is. `platform` is the machine's, `secrets` the names that are set.
 [[nodiscard]] std::optional<Diagnosis> check_image(const AppSpec& spec, const ImageFacts& facts,
-                                                   const std::string& platform, const std::set<std::string>& secrets);
+                                                   const std::string& platform,
+                                                   const std::set<std::string>& secrets);
 
 }  // namespace loco::reconcile

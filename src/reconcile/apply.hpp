@@ -33,8 +33,8 @@ class AddressBook {
 // Runs inside Store::write. conflict with code "rows_moved_on" when a row that would be changed is no longer what the plan
 // was made from: plan again.
 [[nodiscard]] Result<> write_changes(WriteTx& tx, const AppRows& rows, const Changes& changes,
-                                     const std::set<std::string>& avoid_addresses, AddressBook& addresses,
-                                     const Clock& clock, Random& random);
+                                     const std::set<std::string>& avoid_addresses,
+                                     AddressBook& addresses, const Clock& clock, Random& random);
 
 inline constexpr std::string_view kRowsMovedOn = "rows_moved_on";
 

@@ -5,7 +5,8 @@ namespace {
 
 std::vector<std::string> command_of(const AppSpec& spec, const Instance& instance) {
     if (instance.one_shot) return spec.deploy.release_command;
-    if (const auto found = spec.processes.find(instance.process); found != spec.processes.end()) return found->second.command;
+    if (const auto found = spec.processes.find(instance.process); found != spec.processes.end())
+        return found->second.command;
     return spec.deploy.command;
 }
 
@@ -14,7 +15,9 @@ SecretEnv environment(const ContainerInput& input, SecretEnv secrets) {
     const auto& spec = input.release.spec;
     SecretEnv env = std::move(secrets);
     for (const auto& [name, value] : spec.env) env.try_emplace(name, Secret<>(value));
-    const auto set = [&env](const std::string& name, std::string value) { env[name] = Secret<>(std::move(value)); };
+    const auto set = [&env](const std::string& name, std::string value) {
+        env[name] = Secret<>(std::move(value));
+    };
     if (!spec.ports.empty()) set("PORT", std::to_string(spec.ports[0].port));
     set("LOCO_APP", input.rows.app.name);
     set("LOCO_TEAM", input.rows.team.slug);
@@ -39,7 +42,8 @@ ContainerSpec container_spec(ContainerInput input) {
     out.command = command_of(spec, input.instance);
     out.env = environment(input, std::move(input.secrets));
     out.writable = spec.resources.writable;
-    if (input.instance.process == main_process(spec)) out.aliases = {input.rows.app.name + ".internal"};
+    if (input.instance.process == main_process(spec))
+        out.aliases = {input.rows.app.name + ".internal"};
     out.network = std::move(input.network);
     return out;
 }

@@ -22,9 +22,12 @@ PassResult guarded_pass(Reconciler& reconciler, const AppId& app) {
     try {
         return reconciler.pass(app);
     } catch (const std::exception& e) {
-        return {.wake_at = {}, .error = Error{.kind = ErrorKind::internal, .message = std::string("a pass has thrown: ") + e.what()}};
+        return {.wake_at = {},
+                .error = Error{.kind = ErrorKind::internal,
+                               .message = std::string("a pass has thrown: ") + e.what()}};
     } catch (...) {
-        return {.wake_at = {}, .error = Error{.kind = ErrorKind::internal, .message = "a pass has thrown"}};
+        return {.wake_at = {},
+                .error = Error{.kind = ErrorKind::internal, .message = "a pass has thrown"}};
     }
 }
 
@@ -98,7 +101,8 @@ struct Loop::State : std::enable_shared_from_this<Loop::State> {
             lock.unlock();
             const auto began = ports.clock.steady();
             const auto result = guarded_pass(ports.reconciler, app);
-            if (ports.on_pass) ports.on_pass(result.error.has_value(), ports.clock.steady() - began);
+            if (ports.on_pass)
+                ports.on_pass(result.error.has_value(), ports.clock.steady() - began);
             lock.lock();
             --running;
             settle(app, result);
@@ -122,9 +126,11 @@ struct Loop::State : std::enable_shared_from_this<Loop::State> {
         if (result.wake_at) due = now + std::max(Duration{0}, *result.wake_at - ports.clock.now());
         if (result.error) {
             entry.failures = std::min(entry.failures + 1, 16);
-            log::warning("an app's pass is repeated", {{"app", app.str()}, {"failures", entry.failures},
+            log::warning("an app's pass is repeated", {{"app", app.str()},
+                                                       {"failures", entry.failures},
                                                        {"error", result.error->message}});
-            const auto retry = now + std::min(options.most_backoff, options.first_backoff * (1 << (entry.failures - 1)));
+            const auto retry = now + std::min(options.most_backoff,
+                                              options.first_backoff * (1 << (entry.failures - 1)));
             due = due ? std::min(*due, retry) : retry;
         } else {
             entry.failures = 0;
@@ -199,7 +205,7 @@ struct Loop::State : std::enable_shared_from_this<Loop::State> {
     LoopPorts ports;
     LoopOptions options;
     std::mutex mutex;
-    std::condition_variable changed;       // queue, timers, syncing, stopping
+    std::condition_variable changed;  // queue, timers, syncing, stopping
     std::condition_variable sweep_wanted;
     std::map<AppId, Entry> entries;
     std::deque<AppId> queue;
@@ -211,7 +217,8 @@ struct Loop::State : std::enable_shared_from_this<Loop::State> {
     std::vector<std::thread> threads;
 };
 
-Loop::Loop(const LoopPorts& ports, LoopOptions options) : state_(std::make_shared<State>(ports, options)) {
+Loop::Loop(const LoopPorts& ports, LoopOptions options)
+    : state_(std::make_shared<State>(ports, options)) {
     const std::weak_ptr<State> weak = state_;
     ports.runtime.on_change([weak](const std::optional<AppId>& app) {
         const auto state = weak.lock();

@@ -54,6 +54,7 @@ class Loop {
 };
 
 // For ReconcilerPorts::run_all: at most that many at once, the caller's thread included.
-[[nodiscard]] std::function<void(std::vector<std::function<void()>>)> parallel_runner(std::size_t most);
+[[nodiscard]] std::function<void(std::vector<std::function<void()>>)> parallel_runner(
+    std::size_t most);
 
 }  // namespace loco::reconcile

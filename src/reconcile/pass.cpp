@@ -117,7 +117,8 @@ void Reconciler::Pass::observe_health() {
     seen_.health.clear();
     for (const auto& instance : rows_.instances) {
         const Release* release = rows_.release(instance.release);
-        const bool runs = instance.state == InstanceState::starting || instance.state == InstanceState::healthy;
+        const bool runs =
+            instance.state == InstanceState::starting || instance.state == InstanceState::healthy;
         if (!runs || instance.one_shot || release == nullptr || release->spec.ports.empty() ||
             instance.process != main_process(release->spec)) {
             continue;
@@ -143,14 +144,18 @@ void Reconciler::Pass::observe_health() {
 void Reconciler::Pass::observe_tails() {
     if (!seen_.runtime_known) return;
     for (const auto& instance : rows_.instances) {
-        const auto open = std::ranges::find_if(rows_.open, [&](const Deployment& d) { return d.set == instance.set; });
-        if (open == rows_.open.end() || seen_.tails.contains(instance.id) || instance.state >= InstanceState::draining) {
+        const auto open = std::ranges::find_if(
+            rows_.open, [&](const Deployment& d) { return d.set == instance.set; });
+        if (open == rows_.open.end() || seen_.tails.contains(instance.id) ||
+            instance.state >= InstanceState::draining) {
             continue;
         }
-        const bool late = ports_.clock.now() >= open->deadline && instance.state == InstanceState::starting;
-        const bool exited = std::ranges::any_of(seen_.containers, [&](const ObservedContainer& seen) {
-            return seen.instance == instance.id && seen.state == ContainerState::exited;
-        });
+        const bool late =
+            ports_.clock.now() >= open->deadline && instance.state == InstanceState::starting;
+        const bool exited =
+            std::ranges::any_of(seen_.containers, [&](const ObservedContainer& seen) {
+                return seen.instance == instance.id && seen.state == ContainerState::exited;
+            });
         if (late || exited) seen_.tails[instance.id] = ports_.log_tail(instance);
     }
 }
@@ -159,9 +164,11 @@ Result<> Reconciler::Pass::write(const Changes& changes) {
     std::set<std::string> avoid;
     for (const auto& seen : seen_.containers) avoid.insert(seen.address);
     auto written = ports_.store.write([&](WriteTx& tx) {
-        return write_changes(tx, rows_, changes, avoid, shared_.addresses, ports_.clock, ports_.random);
+        return write_changes(tx, rows_, changes, avoid, shared_.addresses, ports_.clock,
+                             ports_.random);
     });
-    if (written || changes.new_instances.empty() || written.error().kind != ErrorKind::refused) return written;
+    if (written || changes.new_instances.empty() || written.error().kind != ErrorKind::refused)
+        return written;
     // There is no address for what should start. A rollout ends by it; instances of the live set wait.
     log::failure("cannot give an instance an address", written.error());
     const bool told = seen_.placement_error.has_value();

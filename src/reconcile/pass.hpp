@@ -26,12 +26,14 @@ struct Reconciler::Memo {
     std::set<InstanceId> watched;
     std::size_t open = 0;     // deployments, when last looked at
     bool cleanup_due = true;  // images that nothing needs
-    std::set<DeploymentId> cleaned;  // of the newest deployments: those without a release whose image is gone
+    std::set<DeploymentId>
+        cleaned;  // of the newest deployments: those without a release whose image is gone
     bool forgotten = false;
 };
 
 struct Reconciler::Shared {
-    explicit Shared(ReconcilerPorts p) : ports(std::move(p)), addresses(ports.network_range), since(ports.clock.now()) {}
+    explicit Shared(ReconcilerPorts p)
+        : ports(std::move(p)), addresses(ports.network_range), since(ports.clock.now()) {}
 
     ReconcilerPorts ports;
     AddressBook addresses;
@@ -88,9 +90,9 @@ class Reconciler::Pass {
     Observed seen_;
     bool runtime_fresh_ = false;
     bool gateway_fresh_ = false;
-    std::optional<Error> error_;         // the first that may go away
-    std::vector<Effect> failed_;         // not tried again in this pass
-    std::mutex mutex_;                   // over what effects that run at once write: seen_, memo_
+    std::optional<Error> error_;  // the first that may go away
+    std::vector<Effect> failed_;  // not tried again in this pass
+    std::mutex mutex_;            // over what effects that run at once write: seen_, memo_
 };
 
 }  // namespace loco::reconcile

@@ -23,8 +23,13 @@ Result<> ignore_not_found(Result<> result) {
 
 const char* name_of(const Effect& effect) {
     static constexpr std::array<const char*, std::variant_size_v<Effect>> kNames{
-        "check an image", "start a container", "stop a container", "remove a container",
-        "tell the gateway", "remove an app's routes", "remove an app's images and logs"};
+        "check an image",
+        "start a container",
+        "stop a container",
+        "remove a container",
+        "tell the gateway",
+        "remove an app's routes",
+        "remove an app's images and logs"};
     return kNames.at(effect.index());
 }
 
@@ -74,7 +79,9 @@ Result<> Reconciler::Pass::operator()(const Admit& effect) {
 
 Result<Admission> Reconciler::Pass::admit(const Deployment& deployment) {
     const auto refused = [&](const Error& error) {
-        return Admission{.refusal = diagnose_error(DeploymentState::checking, error), .release = {}, .image_id = {}};
+        return Admission{.refusal = diagnose_error(DeploymentState::checking, error),
+                         .release = {},
+                         .image_id = {}};
     };
     const auto gone = [&](const Error& error) {
         return refused({.kind = ErrorKind::refused,
@@ -92,7 +99,8 @@ Result<Admission> Reconciler::Pass::admit(const Deployment& deployment) {
     const auto facts = ports_.runtime.ensure_image({deployment.repository, deployment.digest});
     if (!facts) {
         if (facts.error().kind == ErrorKind::not_found) return gone(facts.error());
-        if (facts.error().kind == ErrorKind::refused || facts.error().kind == ErrorKind::invalid) return refused(facts.error());
+        if (facts.error().kind == ErrorKind::refused || facts.error().kind == ErrorKind::invalid)
+            return refused(facts.error());
         return fail(facts.error());
     }
     std::set<std::string> secrets;
@@ -122,13 +130,15 @@ Result<> Reconciler::Pass::operator()(const StartContainer& effect) {
     const auto started = start(*instance, *release);
     const std::lock_guard lock(mutex_);
     if (!started) {
-        memo_.start_errors.insert_or_assign(effect.instance, StartError{effect.attempt, started.error()});
+        memo_.start_errors.insert_or_assign(effect.instance,
+                                            StartError{effect.attempt, started.error()});
         runtime_fresh_ = false;
         return started;
     }
     memo_.start_errors.erase(effect.instance);
     // It runs: the runtime need not be asked for what it has just said. Should it have ended already, the runtime tells.
-    std::erase_if(seen_.containers, [&](const ObservedContainer& seen) { return seen.instance == effect.instance; });
+    std::erase_if(seen_.containers,
+                  [&](const ObservedContainer& seen) { return seen.instance == effect.instance; });
     ObservedContainer seen;
     seen.instance = effect.instance;
     seen.app = app_;
@@ -151,7 +161,9 @@ Result<> Reconciler::Pass::start(const Instance& instance, const Release& releas
                                       .url = url()});
     LOCO_TRY(ensure_network(network));
     auto started = ports_.runtime.start(spec);
-    if (started || started.error().kind == ErrorKind::refused || started.error().kind == ErrorKind::unavailable) return started;
+    if (started || started.error().kind == ErrorKind::refused ||
+        started.error().kind == ErrorKind::unavailable)
+        return started;
     // The network or the image may have been removed behind our back.
     {
         const std::lock_guard lock(shared_.mutex);
@@ -282,9 +294,12 @@ Result<> Reconciler::Pass::operator()(const Forget&) {
 Result<> Reconciler::Pass::clean_unreleased(const std::vector<Release>& releases) {
     LOCO_ASSIGN(const auto deployments, newest_deployments());
     // One that began meanwhile may push the same image again; its end asks for another cleaning.
-    const bool any_open = std::ranges::any_of(deployments, [](const Deployment& one) { return !is_terminal(one.state); });
+    const bool any_open = std::ranges::any_of(
+        deployments, [](const Deployment& one) { return !is_terminal(one.state); });
     if (any_open) return {};
-    std::erase_if(memo_.cleaned, [&](const DeploymentId& id) { return !contains(deployments, id, &Deployment::id); });
+    std::erase_if(memo_.cleaned, [&](const DeploymentId& id) {
+        return !contains(deployments, id, &Deployment::id);
+    });
     for (const auto& deployment : unreleased_images(rows_, releases, deployments)) {
         if (memo_.cleaned.contains(deployment.id)) continue;
         LOCO_TRY(remove_image({deployment.repository, deployment.digest}));
@@ -296,7 +311,8 @@ Result<> Reconciler::Pass::clean_unreleased(const std::vector<Release>& releases
 Result<> Reconciler::Pass::clean_images() {
     LOCO_ASSIGN(const auto releases, all_releases());
     for (const auto& obsolete : obsolete_images(rows_, releases)) {
-        if (obsolete.remove) LOCO_TRY(remove_image({obsolete.release.repository, obsolete.release.digest}));
+        if (obsolete.remove)
+            LOCO_TRY(remove_image({obsolete.release.repository, obsolete.release.digest}));
         // Marked after it is gone: what is marked is never looked at again.
         LOCO_TRY(ports_.store.write([&](WriteTx& tx) -> Result<> {
             LOCO_ASSIGN(auto release, tx.release(obsolete.release.id));

@@ -21,15 +21,19 @@ std::vector<RowChange<T>> changed(const std::vector<T>& before, const std::vecto
 }  // namespace
 
 bool Changes::empty() const {
-    return !app && deployments.empty() && releases.empty() && instances.empty() && new_releases.empty() &&
-           new_instances.empty() && gone_instances.empty() && events.empty() && !live_domains && !finish_destroy;
+    return !app && deployments.empty() && releases.empty() && instances.empty() &&
+           new_releases.empty() && new_instances.empty() && gone_instances.empty() &&
+           events.empty() && !live_domains && !finish_destroy;
 }
 
-Plan plan(const AppRows& rows, const Observed& observed, Time now) { return Planner(rows, observed, now).run(); }
+Plan plan(const AppRows& rows, const Observed& observed, Time now) {
+    return Planner(rows, observed, now).run();
+}
 
 bool needs_connections(const AppRows& rows) {
     return std::ranges::any_of(rows.instances, [](const Instance& instance) {
-        return instance.state == InstanceState::draining || instance.state == InstanceState::stopping;
+        return instance.state == InstanceState::draining ||
+               instance.state == InstanceState::stopping;
     });
 }
 
@@ -62,7 +66,8 @@ Changes Planner::changes() const {
     out.deployments = changed(before_.open, rows_.open);
     for (const auto& [id, release] : rows_.releases) {
         const auto old = before_.releases.find(id);
-        if (old != before_.releases.end() && old->second != release) out.releases.push_back({old->second, release});
+        if (old != before_.releases.end() && old->second != release)
+            out.releases.push_back({old->second, release});
     }
     out.instances = changed(before_.instances, rows_.instances);
     for (const auto& instance : rows_.instances) {
@@ -82,7 +87,8 @@ std::vector<Effect> Planner::effects() {
     } else if (!routes_applied() && !is_blind_switch()) {
         out.emplace_back(ApplyRoutes{routes_of(rows_)});
     }
-    if (const Deployment* open = holder(); open != nullptr && open->state == DeploymentState::checking) {
+    if (const Deployment* open = holder();
+        open != nullptr && open->state == DeploymentState::checking) {
         out.emplace_back(Admit{open->id});
     }
     if (!seen_.runtime_known) return out;
@@ -154,13 +160,15 @@ bool Planner::switched(const Deployment& deployment) const {
 
 bool Planner::is_blind_switch() {
     const Deployment* open = holder();
-    return !seen_.runtime_known && open != nullptr && open->state == DeploymentState::rolling && switched(*open);
+    return !seen_.runtime_known && open != nullptr && open->state == DeploymentState::rolling &&
+           switched(*open);
 }
 
 bool Planner::recreates(const Deployment& deployment) const {
     const Release* release = rows_.release(deployment.release);
-    return deployment.state == DeploymentState::rolling && deployment.set == deployment.id && rows_.app.live_set &&
-           !switched(deployment) && release != nullptr && release->spec.deploy.strategy == Strategy::recreate;
+    return deployment.state == DeploymentState::rolling && deployment.set == deployment.id &&
+           rows_.app.live_set && !switched(deployment) && release != nullptr &&
+           release->spec.deploy.strategy == Strategy::recreate;
 }
 
 bool Planner::old_set_stopped() const {
@@ -173,16 +181,22 @@ bool Planner::old_set_stopped() const {
 
 bool Planner::brings_up(const Deployment& deployment, const Instance& instance) const {
     if (instance.set != deployment.set) return false;
-    return deployment.set == deployment.id || (instance.created_at >= deployment.created_at && instance.restarts == 0);
+    return deployment.set == deployment.id ||
+           (instance.created_at >= deployment.created_at && instance.restarts == 0);
 }
 
 bool Planner::is_complete(const Deployment& deployment) const {
     if (!seen_.runtime_known) return false;
-    for (const auto& process : wanted_processes(rows_.release(deployment.release)->spec, rows_.app.scale)) {
+    for (const auto& process :
+         wanted_processes(rows_.release(deployment.release)->spec, rows_.app.scale)) {
         for (int index = 0; index < process.replicas; ++index) {
             const bool there = std::ranges::any_of(rows_.instances, [&](const Instance& instance) {
-                if (instance.set != deployment.set || instance.process != process.name || instance.index != index) return false;
-                if (instance.state == InstanceState::draining || instance.state == InstanceState::stopping) return false;
+                if (instance.set != deployment.set || instance.process != process.name ||
+                    instance.index != index)
+                    return false;
+                if (instance.state == InstanceState::draining ||
+                    instance.state == InstanceState::stopping)
+                    return false;
                 if (!brings_up(deployment, instance)) return true;
                 return instance.state == InstanceState::healthy && !deaths_.contains(instance.id);
             });
@@ -194,7 +208,8 @@ bool Planner::is_complete(const Deployment& deployment) const {
 
 bool Planner::has_healthy(const DeploymentId& set) const {
     return std::ranges::any_of(rows_.instances, [&](const Instance& instance) {
-        return instance.set == set && instance.state == InstanceState::healthy && !deaths_.contains(instance.id);
+        return instance.set == set && instance.state == InstanceState::healthy &&
+               !deaths_.contains(instance.id);
     });
 }
 
@@ -202,8 +217,8 @@ const std::map<std::string, ScaleOverride>& Planner::live_scale() const {
     // A change of scale that makes a new set leaves the old one as it was.
     if (rows_.app.lock) {
         const auto found = std::ranges::find(rows_.open, *rows_.app.lock, &Deployment::id);
-        if (found != rows_.open.end() && found->kind == DeploymentKind::scale && found->set == found->id &&
-            !switched(*found)) {
+        if (found != rows_.open.end() && found->kind == DeploymentKind::scale &&
+            found->set == found->id && !switched(*found)) {
             return found->previous_scale;
         }
     }
@@ -237,7 +252,9 @@ bool Planner::unlisted(const Instance& instance) const {
 
 const Error* Planner::start_error(const Instance& instance) const {
     const auto found = seen_.start_errors.find(instance.id);
-    return found != seen_.start_errors.end() && found->second.attempt == instance.attempt ? &found->second.error : nullptr;
+    return found != seen_.start_errors.end() && found->second.attempt == instance.attempt
+               ? &found->second.error
+               : nullptr;
 }
 
 HealthView Planner::health(const Instance& instance) const {
@@ -247,7 +264,8 @@ HealthView Planner::health(const Instance& instance) const {
 
 ContainerEnd Planner::end_of(const Instance& instance, const ObservedContainer* seen) const {
     ContainerEnd end;
-    if (const auto tail = seen_.tails.find(instance.id); tail != seen_.tails.end()) end.tail = tail->second;
+    if (const auto tail = seen_.tails.find(instance.id); tail != seen_.tails.end())
+        end.tail = tail->second;
     if (seen == nullptr) return end;
     end.runtime_error = seen->error;
     if (seen->state == ContainerState::exited) {

@@ -35,9 +35,11 @@ struct StartError {
 };
 
 struct Observed {
-    bool runtime_known = false;  // false: the runtime did not answer, nothing is concluded from `containers`
+    bool runtime_known =
+        false;  // false: the runtime did not answer, nothing is concluded from `containers`
     std::vector<ObservedContainer> containers;
-    Time since;  // when this process began: what had ended before it ended with the machine, the engine or `loco down`
+    Time
+        since;  // when this process began: what had ended before it ended with the machine, the engine or `loco down`
     // What the gateway knows and what is in flight; none: not asked, or it did not answer.
     std::optional<std::map<InstanceId, int>> connections;
     std::map<InstanceId, HealthView> health;
@@ -45,13 +47,13 @@ struct Observed {
     bool routes_known = false;
     std::optional<AppRoutes> routes;
     std::optional<Error> gateway_error;  // of the last try, when that failed
-    std::set<InstanceId> terminated;  // were sent SIGTERM by this process
+    std::set<InstanceId> terminated;     // were sent SIGTERM by this process
     std::map<DeploymentId, Admission> admissions;
     std::map<DeploymentId, Error> admission_errors;  // why there is no answer yet
     std::map<InstanceId, StartError> start_errors;
     std::map<InstanceId, std::string> tails;  // last output lines of what matters to a diagnosis
     std::optional<Error> placement_error;     // why new instances got no address
-    bool forgotten = false;  // destroying: images and logs are gone
+    bool forgotten = false;                   // destroying: images and logs are gone
 };
 
 template <class T>
@@ -106,7 +108,8 @@ struct Forget {
     bool operator==(const Forget&) const = default;
 };
 // Independent of each other: may run in any order, or at once.
-using Effect = std::variant<Admit, StartContainer, Terminate, RemoveContainers, ApplyRoutes, RemoveRoutes, Forget>;
+using Effect = std::variant<Admit, StartContainer, Terminate, RemoveContainers, ApplyRoutes,
+                            RemoveRoutes, Forget>;
 
 struct Plan {
     Changes changes;

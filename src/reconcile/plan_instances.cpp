@@ -6,7 +6,7 @@
 namespace loco::reconcile {
 namespace {
 
-constexpr auto kStableAfter = std::chrono::minutes(10);   // then earlier crashes are forgotten
+constexpr auto kStableAfter = std::chrono::minutes(10);  // then earlier crashes are forgotten
 constexpr auto kPortlessHealthyAfter = std::chrono::seconds(1);
 constexpr auto kDrainPoll = std::chrono::milliseconds(100);
 constexpr auto kSlowDrainPoll = std::chrono::milliseconds(500);
@@ -19,7 +19,8 @@ bool is_occupying(const Instance& instance) {
 
 // The runtime has said no for good: trying the same again cannot help.
 bool is_final(const Error& error) {
-    return error.kind == ErrorKind::refused || error.kind == ErrorKind::invalid || error.kind == ErrorKind::not_found;
+    return error.kind == ErrorKind::refused || error.kind == ErrorKind::invalid ||
+           error.kind == ErrorKind::not_found;
 }
 
 }  // namespace
@@ -37,7 +38,8 @@ void Planner::observe_one_shot(Instance& instance) {
             enter(instance, InstanceState::finished);
             return;
         }
-        if (seen != nullptr && seen->state != ContainerState::created) enter(instance, InstanceState::starting);
+        if (seen != nullptr && seen->state != ContainerState::created)
+            enter(instance, InstanceState::starting);
     }
     if (instance.state != InstanceState::starting) return;
     if (seen != nullptr && seen->state == ContainerState::running) return;
@@ -56,24 +58,28 @@ void Planner::observe_instances() {
         }
         const auto* seen = container(instance);
         const bool running = seen != nullptr && seen->state == ContainerState::running;
-        if (instance.state == InstanceState::pending && seen != nullptr && seen->state != ContainerState::created) {
+        if (instance.state == InstanceState::pending && seen != nullptr &&
+            seen->state != ContainerState::created) {
             enter(instance, InstanceState::starting);
         }
         if (instance.state == InstanceState::starting && running) {
             bool healthy = false;
             if (const Release* release = rows_.release(instance.release);
-                release != nullptr && instance.process == main_process(release->spec) && !release->spec.ports.empty()) {
+                release != nullptr && instance.process == main_process(release->spec) &&
+                !release->spec.ports.empty()) {
                 const auto view = health(instance);
                 healthy = view.ever_healthy && !view.failing;
             } else {
-                const Time since = seen->started_at.value_or(instance.state_since) + kPortlessHealthyAfter;
+                const Time since =
+                    seen->started_at.value_or(instance.state_since) + kPortlessHealthyAfter;
                 healthy = now_ >= since;
                 if (!healthy) wake(since);
             }
             if (healthy) {
                 enter(instance, InstanceState::healthy);
                 if (instance.restarts > 0) {
-                    tell(instance, "instance.recovered", instance_name(instance) + " is healthy again");
+                    tell(instance, "instance.recovered",
+                         instance_name(instance) + " is healthy again");
                 } else {
                     tell(instance, "instance.healthy", instance_name(instance) + " is healthy");
                 }
@@ -107,8 +113,10 @@ std::optional<Planner::Death> Planner::death_of(const Instance& instance) {
         // In a rollout the deployment's deadline decides.
         const Deployment* open = holder();
         if (open != nullptr && open->set == instance.set) return std::nullopt;
-        const Time patience = instance.state_since + std::max(release->spec.health.grace, release->spec.deploy.timeout);
-        if (now_ >= patience) return Death{.end = {}, .problem = "it did not become healthy: " + view.last_problem};
+        const Time patience = instance.state_since +
+                              std::max(release->spec.health.grace, release->spec.deploy.timeout);
+        if (now_ >= patience)
+            return Death{.end = {}, .problem = "it did not become healthy: " + view.last_problem};
         wake(patience);
     }
     return std::nullopt;
@@ -118,12 +126,13 @@ void Planner::find_deaths() {
     using enum InstanceState;
     if (!seen_.runtime_known) return;
     for (auto& instance : rows_.instances) {
-        const bool runs = instance.state == pending || instance.state == starting || instance.state == healthy ||
-                          instance.state == draining;
+        const bool runs = instance.state == pending || instance.state == starting ||
+                          instance.state == healthy || instance.state == draining;
         if (!runs || instance.one_shot) continue;
         if (auto death = death_of(instance)) {
             deaths_.emplace(instance.id, std::move(*death));
-        } else if (instance.state == healthy && instance.set != rows_.app.live_set && health(instance).failing) {
+        } else if (instance.state == healthy && instance.set != rows_.app.live_set &&
+                   health(instance).failing) {
             enter(instance, starting);  // of a set that has no traffic yet: it is only not ready
         }
     }
@@ -136,8 +145,10 @@ void Planner::settle_deaths() {
         const auto& [end, problem] = found->second;
         instance.exit_code = end.exit_code;
         instance.oom_killed = end.oom_killed;
-        instance.last_problem = problem.empty() ? describe_end(end, instance.memory_bytes) : problem;
-        if (instance.state == InstanceState::draining || !is_wanted(instance) || instance.set == rows_.app.previous_set) {
+        instance.last_problem =
+            problem.empty() ? describe_end(end, instance.memory_bytes) : problem;
+        if (instance.state == InstanceState::draining || !is_wanted(instance) ||
+            instance.set == rows_.app.previous_set) {
             instance.deadline.reset();
             enter(instance, InstanceState::stopping);
             continue;
@@ -146,18 +157,22 @@ void Planner::settle_deaths() {
             // No crash that anybody saw: the machine was off, or Loco was down. Everything comes back at once.
             instance.restart_at = now_;
             enter(instance, InstanceState::backoff);
-            tell(instance, "instance.restarted", instance_name(instance) + " had stopped while Loco was down; it is started again");
+            tell(instance, "instance.restarted",
+                 instance_name(instance) + " had stopped while Loco was down; it is started again");
             continue;
         }
-        const bool was_stable = instance.state == InstanceState::healthy && now_ - instance.state_since >= kStableAfter;
+        const bool was_stable =
+            instance.state == InstanceState::healthy && now_ - instance.state_since >= kStableAfter;
         instance.restarts = was_stable ? 1 : instance.restarts + 1;
         const auto delay = restart_delay(instance.restarts);
         instance.restart_at = now_ + delay;
         enter(instance, InstanceState::backoff);
         tell(instance, "instance.crashed",
-             instance_name(instance) + " " + (problem.empty() ? instance.last_problem : "is killed: " + problem) +
+             instance_name(instance) + " " +
+                 (problem.empty() ? instance.last_problem : "is killed: " + problem) +
                  "; it is started again in " +
-                 std::to_string(std::chrono::duration_cast<std::chrono::seconds>(delay).count()) + "s");
+                 std::to_string(std::chrono::duration_cast<std::chrono::seconds>(delay).count()) +
+                 "s");
     }
 }
 
@@ -189,7 +204,8 @@ bool Planner::is_wanted(const Instance& instance) const {
         if (found != rows_.open.end()) open = &*found;
     }
     if (instance.one_shot) {
-        return open != nullptr && open->state == DeploymentState::releasing && instance.set == open->id;
+        return open != nullptr && open->state == DeploymentState::releasing &&
+               instance.set == open->id;
     }
     const std::map<std::string, ScaleOverride>* scale = nullptr;
     if (instance.set == rows_.app.live_set) {
@@ -197,7 +213,8 @@ bool Planner::is_wanted(const Instance& instance) const {
         scale = &live_scale();
     } else if (instance.set == rows_.app.previous_set) {
         return true;  // as it is, until the gateway has confirmed the switch
-    } else if (open != nullptr && open->state == DeploymentState::rolling && instance.set == open->set) {
+    } else if (open != nullptr && open->state == DeploymentState::rolling &&
+               instance.set == open->set) {
         scale = &rows_.app.scale;
     }
     const Release* release = rows_.release(instance.release);
@@ -205,7 +222,8 @@ bool Planner::is_wanted(const Instance& instance) const {
     const auto processes = wanted_processes(release->spec, *scale);
     return std::ranges::any_of(processes, [&](const WantedProcess& process) {
         return process.name == instance.process &&
-               (instance.index < process.replicas || (process.replicas > 0 && stands_in(instance, process.replicas)));
+               (instance.index < process.replicas ||
+                (process.replicas > 0 && stands_in(instance, process.replicas)));
     });
 }
 
@@ -216,7 +234,8 @@ bool Planner::stands_in(const Instance& instance, int replicas) const {
     };
     return serves(instance) && instance.set == rows_.app.live_set &&
            std::ranges::none_of(rows_.instances, [&](const Instance& other) {
-               return other.set == instance.set && other.process == instance.process && other.index < replicas && serves(other);
+               return other.set == instance.set && other.process == instance.process &&
+                      other.index < replicas && serves(other);
            });
 }
 
@@ -246,8 +265,8 @@ void Planner::fill(const DeploymentId& set, const ReleaseId& release_id,
     for (const auto& process : wanted_processes(release->spec, scale)) {
         for (int index = 0; index < process.replicas; ++index) {
             const bool there = std::ranges::any_of(rows_.instances, [&](const Instance& instance) {
-                return instance.set == set && instance.process == process.name && instance.index == index &&
-                       is_occupying(instance);
+                return instance.set == set && instance.process == process.name &&
+                       instance.index == index && is_occupying(instance);
             });
             if (there) continue;
             Instance instance{.id = {},
@@ -284,24 +303,29 @@ void Planner::keep_sets() {
     if (rows_.app.live_set && rows_.app.live_release && !recreating) {
         fill(*rows_.app.live_set, *rows_.app.live_release, live_scale());
     }
-    if (open == nullptr || open->state != DeploymentState::rolling || !open->set || !open->release) return;
+    if (open == nullptr || open->state != DeploymentState::rolling || !open->set || !open->release)
+        return;
     if (open->set == rows_.app.live_set || (recreating && !old_set_stopped())) return;
     const auto count = rows_.instances.size();
     fill(*open->set, *open->release, rows_.app.scale);
     // The time until healthy begins when there is something that can become it.
-    if (rows_.instances.size() > count && !contains(before_.instances, *open->set, &Instance::set)) allow_time(*open, Millis(0));
+    if (rows_.instances.size() > count && !contains(before_.instances, *open->set, &Instance::set))
+        allow_time(*open, Millis(0));
 }
 
 void Planner::allow_time(Deployment& deployment, Millis before_start) {
     const Release* release = rows_.release(deployment.release);
     if (release == nullptr) return;
-    deployment.deadline = std::max(deployment.deadline, now_ + release->spec.deploy.timeout + before_start);
+    deployment.deadline =
+        std::max(deployment.deadline, now_ + release->spec.deploy.timeout + before_start);
 }
 
 void Planner::advance_stops() {
     using enum InstanceState;
     // Wanted and given up in one plan: never written.
-    std::erase_if(rows_.instances, [](const Instance& instance) { return instance.id.empty() && instance.state != pending; });
+    std::erase_if(rows_.instances, [](const Instance& instance) {
+        return instance.id.empty() && instance.state != pending;
+    });
     const bool told = routes_applied();  // that these are draining
     for (auto& instance : rows_.instances) {
         if (instance.state != draining) continue;
@@ -316,7 +340,8 @@ void Planner::advance_stops() {
                 continue;
             }
         }
-        wake(now_ + (now_ - instance.state_since < std::chrono::seconds(2) ? kDrainPoll : kSlowDrainPoll));
+        wake(now_ +
+             (now_ - instance.state_since < std::chrono::seconds(2) ? kDrainPoll : kSlowDrainPoll));
     }
     const bool cut = routes_applied();  // that these get no traffic any more
     for (auto& instance : rows_.instances) {

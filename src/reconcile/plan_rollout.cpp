@@ -9,7 +9,9 @@ namespace {
 
 constexpr std::string_view kReleaseProcess = "release";
 
-bool makes_release(DeploymentKind kind) { return kind != DeploymentKind::restart && kind != DeploymentKind::scale; }
+bool makes_release(DeploymentKind kind) {
+    return kind != DeploymentKind::restart && kind != DeploymentKind::scale;
+}
 
 std::string what_of(const Deployment& deployment, const Release* release) {
     const std::string kind(to_string(deployment.kind));
@@ -26,7 +28,8 @@ void Planner::move(Deployment& deployment, DeploymentState state, std::string me
 
 void Planner::end(Deployment& deployment, DeploymentState state, Diagnosis diagnosis) {
     const auto* release = rows_.release(deployment.release);
-    const auto verb = state == DeploymentState::cancelled ? " was cancelled" : " failed: " + diagnosis.message;
+    const auto verb =
+        state == DeploymentState::cancelled ? " was cancelled" : " failed: " + diagnosis.message;
     deployment.diagnosis = std::move(diagnosis);
     move(deployment, state, what_of(deployment, release) + verb);
     if (rows_.app.lock == deployment.id) rows_.app.lock.reset();
@@ -42,7 +45,8 @@ void Planner::end(Deployment& deployment, DeploymentState state, Diagnosis diagn
     }
     if (deployment.set != deployment.id) return;
     for (auto& instance : rows_.instances) {
-        const bool ends = instance.state == InstanceState::stopping || instance.state == InstanceState::draining;
+        const bool ends =
+            instance.state == InstanceState::stopping || instance.state == InstanceState::draining;
         if (instance.set != deployment.id || ends) continue;
         instance.deadline.reset();  // it had no traffic: nothing to drain
         enter(instance, InstanceState::stopping);
@@ -95,7 +99,8 @@ void Planner::advance_checking(Deployment& deployment) {
         diagnose_unavailable(DeploymentState::checking,
                              error != seen_.admission_errors.end()
                                  ? error->second
-                                 : Error{.kind = ErrorKind::unavailable, .message = "the image could not be checked"}));
+                                 : Error{.kind = ErrorKind::unavailable,
+                                         .message = "the image could not be checked"}));
 }
 
 void Planner::record_release(Deployment& deployment, const Admission& admission) {
@@ -120,7 +125,8 @@ void Planner::record_release(Deployment& deployment, const Admission& admission)
     const bool has_command = !release.spec.deploy.release_command.empty();
     new_releases_.push_back(release);
     rows_.releases[release.id] = release;
-    move(deployment, DeploymentState::releasing, has_command ? name + ": the release command runs" : name + " is recorded");
+    move(deployment, DeploymentState::releasing,
+         has_command ? name + ": the release command runs" : name + " is recorded");
     if (!has_command) return;
     Instance instance{.id = {},
                       .app = rows_.app.id,
@@ -170,7 +176,8 @@ void Planner::advance_releasing(Deployment& deployment) {
                command->state == InstanceState::pending && error != nullptr) {
         end(deployment, DeploymentState::failed, diagnose_unavailable(deployment.state, *error));
     } else {
-        end(deployment, DeploymentState::failed, diagnose_release_command_timeout(release->spec.deploy.timeout));
+        end(deployment, DeploymentState::failed,
+            diagnose_release_command_timeout(release->spec.deploy.timeout));
     }
 }
 
@@ -178,9 +185,11 @@ void Planner::begin_rolling(Deployment& deployment) {
     const Release& release = *rows_.release(deployment.release);
     deployment.deadline = now_ + release.spec.deploy.timeout;
     int count = 0;
-    for (const auto& process : wanted_processes(release.spec, rows_.app.scale)) count += process.replicas;
+    for (const auto& process : wanted_processes(release.spec, rows_.app.scale))
+        count += process.replicas;
     move(deployment, DeploymentState::rolling,
-         release_name(release.number) + ": starting " + std::to_string(count) + (count == 1 ? " instance" : " instances"));
+         release_name(release.number) + ": starting " + std::to_string(count) +
+             (count == 1 ? " instance" : " instances"));
 }
 
 // A container of what is brought up ended: there is nothing to wait for.
@@ -188,14 +197,17 @@ bool Planner::failed_by_death(Deployment& deployment) {
     for (const auto& instance : rows_.instances) {
         const auto death = deaths_.find(instance.id);
         if (death == deaths_.end() || instance.set != deployment.set) continue;
-        const bool served = deployment.set != deployment.id && (instance.state == InstanceState::healthy ||
-                                                                instance.state == InstanceState::draining);
+        const bool served =
+            deployment.set != deployment.id &&
+            (instance.state == InstanceState::healthy || instance.state == InstanceState::draining);
         if (served || !brings_up(deployment, instance)) continue;
         const auto& [how, problem] = death->second;
         end(deployment, DeploymentState::failed,
-            problem.empty() ? diagnose_exit_at_start(instance, how)
-                            : diagnose_never_healthy({{instance_name(instance), problem}}, 0, {},
-                                                     rows_.release(deployment.release)->spec.deploy.timeout, how.tail));
+            problem.empty()
+                ? diagnose_exit_at_start(instance, how)
+                : diagnose_never_healthy({{instance_name(instance), problem}}, 0, {},
+                                         rows_.release(deployment.release)->spec.deploy.timeout,
+                                         how.tail));
         return true;
     }
     return false;
@@ -206,7 +218,8 @@ bool Planner::failed_by_death(Deployment& deployment) {
 bool Planner::failed_by_machine(Deployment& deployment) {
     std::optional<Error> error = seen_.placement_error;
     for (const auto& instance : rows_.instances) {
-        if (error || instance.state != InstanceState::pending || !brings_up(deployment, instance)) continue;
+        if (error || instance.state != InstanceState::pending || !brings_up(deployment, instance))
+            continue;
         const Error* refusal = start_error(instance);
         if (refusal != nullptr && refusal->code == kFirewallUnavailable) error = *refusal;
     }
@@ -221,26 +234,32 @@ Diagnosis Planner::never_healthy(const Deployment& deployment) const {
     std::string tail;
     int port = 0;
     for (const auto& instance : rows_.instances) {
-        if (instance.set != deployment.set || instance.one_shot || instance.state >= InstanceState::draining ||
-            instance.state == InstanceState::healthy) {
+        if (instance.set != deployment.set || instance.one_shot ||
+            instance.state >= InstanceState::draining || instance.state == InstanceState::healthy) {
             continue;
         }
         auto problem = health(instance).last_problem;
-        if (const Error* error = start_error(instance)) problem = "could not be started: " + error->message;
+        if (const Error* error = start_error(instance))
+            problem = "could not be started: " + error->message;
         if (problem.empty()) problem = instance.last_problem;
-        if (release != nullptr && instance.process == main_process(release->spec) && !release->spec.ports.empty()) {
+        if (release != nullptr && instance.process == main_process(release->spec) &&
+            !release->spec.ports.empty()) {
             port = release->spec.ports[0].port;
         }
-        if (const auto found = seen_.tails.find(instance.id); found != seen_.tails.end() && tail.empty()) tail = found->second;
+        if (const auto found = seen_.tails.find(instance.id);
+            found != seen_.tails.end() && tail.empty())
+            tail = found->second;
         unhealthy.push_back({instance_name(instance), std::move(problem)});
     }
     if (unhealthy.empty()) return diagnose_not_stopped();
-    return diagnose_never_healthy(unhealthy, port, release != nullptr ? release->spec.health.path : "",
-                                  release != nullptr ? release->spec.deploy.timeout : Millis(0), tail);
+    return diagnose_never_healthy(
+        unhealthy, port, release != nullptr ? release->spec.health.path : "",
+        release != nullptr ? release->spec.deploy.timeout : Millis(0), tail);
 }
 
 void Planner::advance_rolling(Deployment& deployment) {
-    if (!deployment.release || !deployment.set || rows_.release(deployment.release) == nullptr) return;
+    if (!deployment.release || !deployment.set || rows_.release(deployment.release) == nullptr)
+        return;
     if (switched(deployment)) {
         confirm_switch(deployment);
         return;
@@ -271,8 +290,8 @@ void Planner::switch_traffic(Deployment& deployment) {
 
 void Planner::confirm_switch(Deployment& deployment) {
     // When nothing of it is left but what served before still runs, that is put back. Otherwise it is a crash as any other.
-    if (!has_healthy(*deployment.set) && rows_.app.previous_set && has_healthy(*rows_.app.previous_set) &&
-        failed_by_death(deployment)) {
+    if (!has_healthy(*deployment.set) && rows_.app.previous_set &&
+        has_healthy(*rows_.app.previous_set) && failed_by_death(deployment)) {
         return;
     }
     if (routes_applied()) {
@@ -289,7 +308,8 @@ void Planner::give_up_on_gateway(Deployment& deployment) {
     } else if (!seen_.runtime_known) {
         end(deployment, DeploymentState::failed,
             diagnose_unavailable(DeploymentState::rolling,
-                                 {.kind = ErrorKind::unavailable, .message = "the container engine does not answer"}));
+                                 {.kind = ErrorKind::unavailable,
+                                  .message = "the container engine does not answer"}));
     } else if (seen_.gateway_error) {
         end(deployment, DeploymentState::failed, diagnose_gateway_unreachable());
     }
@@ -306,7 +326,8 @@ void Planner::go_live(Deployment& deployment) {
         live_domains_ = release.spec.domains;
     }
     move(deployment, DeploymentState::live,
-         deployment.kind == DeploymentKind::scale ? "the new scale is live" : release_name(release.number) + " is live");
+         deployment.kind == DeploymentKind::scale ? "the new scale is live"
+                                                  : release_name(release.number) + " is live");
 }
 
 }  // namespace loco::reconcile

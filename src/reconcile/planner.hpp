@@ -8,7 +8,8 @@ namespace loco::reconcile {
 
 class Planner {
   public:
-    Planner(const AppRows& rows, const Observed& seen, Time now) : before_(rows), rows_(rows), seen_(seen), now_(now) {}
+    Planner(const AppRows& rows, const Observed& seen, Time now)
+        : before_(rows), rows_(rows), seen_(seen), now_(now) {}
     [[nodiscard]] Plan run();
 
   private:
@@ -24,14 +25,15 @@ class Planner {
     void stop_effects(const Instance& instance, std::vector<Effect>& out);
 
     // --- plan_instances.cpp
-    void observe_instances();      // what has started, become healthy, ended
+    void observe_instances();  // what has started, become healthy, ended
     void find_deaths();
-    void settle_deaths();          // those that failed no deployment
+    void settle_deaths();  // those that failed no deployment
     void restart_what_waited();
-    void keep_sets();              // instances that are missing, and those that nobody wants any more
+    void keep_sets();  // instances that are missing, and those that nobody wants any more
     void advance_stops();
     void observe_one_shot(Instance& instance);
-    void fill(const DeploymentId& set, const ReleaseId& release, const std::map<std::string, ScaleOverride>& scale);
+    void fill(const DeploymentId& set, const ReleaseId& release,
+              const std::map<std::string, ScaleOverride>& scale);
     void allow_time(Deployment& deployment, Millis before_start);
     void retire(Instance& instance);  // out of rotation when it has traffic, else stopping
     void retire_set(const DeploymentId& set);
@@ -76,10 +78,13 @@ class Planner {
     [[nodiscard]] bool has_containers(const InstanceId& instance) const;
     [[nodiscard]] bool routed(const Instance& instance) const;
     [[nodiscard]] bool routes_applied() const;
-    [[nodiscard]] bool unlisted(const Instance& instance) const;  // the gateway is known not to have it
-    [[nodiscard]] const Error* start_error(const Instance& instance) const;  // of its present attempt
+    [[nodiscard]] bool unlisted(
+        const Instance& instance) const;  // the gateway is known not to have it
+    [[nodiscard]] const Error* start_error(
+        const Instance& instance) const;  // of its present attempt
     [[nodiscard]] HealthView health(const Instance& instance) const;
-    [[nodiscard]] ContainerEnd end_of(const Instance& instance, const ObservedContainer* seen) const;
+    [[nodiscard]] ContainerEnd end_of(const Instance& instance,
+                                      const ObservedContainer* seen) const;
     [[nodiscard]] Millis stop_timeout(const Instance& instance) const;
     void wake(Time at);
     void tell(const Instance& instance, std::string kind, std::string message);

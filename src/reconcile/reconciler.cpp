@@ -13,13 +13,15 @@ namespace {
 bool is_settled(const Instance& instance, const std::vector<ObservedContainer>& all) {
     if (instance.state != InstanceState::healthy) return false;
     return std::ranges::any_of(all, [&](const ObservedContainer& seen) {
-        return seen.instance == instance.id && seen.attempt == instance.attempt && seen.state == ContainerState::running;
+        return seen.instance == instance.id && seen.attempt == instance.attempt &&
+               seen.state == ContainerState::running;
     });
 }
 
 }  // namespace
 
-Reconciler::Reconciler(ReconcilerPorts ports) : shared_(std::make_unique<Shared>(std::move(ports))) {}
+Reconciler::Reconciler(ReconcilerPorts ports)
+    : shared_(std::make_unique<Shared>(std::move(ports))) {}
 Reconciler::~Reconciler() = default;
 
 std::shared_ptr<Reconciler::Memo> Reconciler::memo(const AppId& app) {
@@ -86,7 +88,8 @@ SweepResult Reconciler::sweep() {
     }
     for (const auto& orphan : orphans) {
         log::info("a container without an instance is removed", {{"instance", orphan.str()}});
-        if (const auto removed = shared_->ports.runtime.remove(orphan); !removed && !out.error) out.error = removed.error();
+        if (const auto removed = shared_->ports.runtime.remove(orphan); !removed && !out.error)
+            out.error = removed.error();
     }
     for (const auto& instance : instances) {
         if (!is_settled(instance, *containers)) suspicious.insert(instance.app);

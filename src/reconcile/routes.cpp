@@ -22,7 +22,9 @@ Rotation rotation_of(const AppRows& rows, const Instance& instance) {
 const Release* routed_release(const AppRows& rows) {
     if (const Release* live = rows.release(rows.app.live_release)) return live;
     const Deployment* holder = rows.holder();
-    return holder != nullptr && holder->state == DeploymentState::rolling ? rows.release(holder->release) : nullptr;
+    return holder != nullptr && holder->state == DeploymentState::rolling
+               ? rows.release(holder->release)
+               : nullptr;
 }
 
 PortRoute route_of(const PortSpec& port) {
@@ -34,13 +36,15 @@ PortRoute route_of(const PortSpec& port) {
             .endpoints = {}};
 }
 
-void add_endpoint(const AppRows& rows, const Instance& instance, Rotation rotation, AppRoutes& out) {
+void add_endpoint(const AppRows& rows, const Instance& instance, Rotation rotation,
+                  AppRoutes& out) {
     for (const auto& port : rows.release(instance.release)->spec.ports) {
         if (port.path.empty()) continue;
         auto route = std::ranges::find(out.ports, port.name, &PortRoute::name);
         if (route == out.ports.end()) {
             // The live release has this port no more. Its path stays while requests to it are in flight.
-            if (std::ranges::find(out.ports, port.path, &PortRoute::path) != out.ports.end()) continue;
+            if (std::ranges::find(out.ports, port.path, &PortRoute::path) != out.ports.end())
+                continue;
             route = out.ports.insert(out.ports.end(), route_of(port));
         }
         route->endpoints.push_back({.instance = instance.id,
@@ -58,8 +62,8 @@ bool is_starting(const AppRows& rows) {
         if (release != nullptr && release->spec.deploy.strategy == Strategy::recreate) return true;
     }
     return std::ranges::any_of(rows.instances, [&](const Instance& instance) {
-        return instance.set == rows.app.live_set &&
-               (instance.state == InstanceState::pending || instance.state == InstanceState::starting);
+        return instance.set == rows.app.live_set && (instance.state == InstanceState::pending ||
+                                                     instance.state == InstanceState::starting);
     });
 }
 
@@ -71,7 +75,8 @@ AppRoutes routes_of(const AppRows& rows) {
     // A domain is kept for the app from the beginning of a deploy: what serves until then is not what it was named for.
     const Release* live = rows.release(rows.app.live_release);
     for (const auto& host : rows.hosts) {
-        if (host.primary || (live != nullptr && contains(live->spec.domains, host.name))) out.hosts.push_back(host.name);
+        if (host.primary || (live != nullptr && contains(live->spec.domains, host.name)))
+            out.hosts.push_back(host.name);
     }
     if (const Release* release = routed_release(rows)) {
         for (const auto& port : release->spec.ports) {
@@ -86,7 +91,8 @@ AppRoutes routes_of(const AppRows& rows) {
         add_endpoint(rows, instance, rotation, out);
     }
     // Said only where it can be seen, so that a rollout that never lacks an endpoint needs no order for it.
-    out.without_endpoint = !any_active && is_starting(rows) ? NoEndpoint::starting : NoEndpoint::down;
+    out.without_endpoint =
+        !any_active && is_starting(rows) ? NoEndpoint::starting : NoEndpoint::down;
     return out;
 }
 

@@ -51,7 +51,8 @@ Result<AppRows> load_rows(const ReadTx& tx, const AppId& id) {
     return rows;
 }
 
-std::vector<WantedProcess> wanted_processes(const AppSpec& spec, const std::map<std::string, ScaleOverride>& scale) {
+std::vector<WantedProcess> wanted_processes(const AppSpec& spec,
+                                            const std::map<std::string, ScaleOverride>& scale) {
     std::vector<WantedProcess> out;
     out.push_back(overridden({.name = std::string(main_process(spec)),
                               .main = true,
@@ -76,7 +77,8 @@ std::vector<WantedProcess> wanted_processes(const AppSpec& spec, const std::map<
 
 bool is_routed(const Release& release, const std::string& process) {
     return process == main_process(release.spec) &&
-           std::ranges::any_of(release.spec.ports, [](const PortSpec& port) { return !port.path.empty(); });
+           std::ranges::any_of(release.spec.ports,
+                               [](const PortSpec& port) { return !port.path.empty(); });
 }
 
 }  // namespace loco::reconcile

@@ -53,9 +53,12 @@ PathState look_inside(const fs::path& folder, std::string_view relative) {
 std::optional<std::string> name_in(std::string_view text, std::string_view profile) {
     const auto table = parse_toml(text);
     if (!table) return std::nullopt;
-    const auto path = profile.empty() ? std::string("name") : "profile." + std::string(profile) + ".name";
+    const auto path =
+        profile.empty() ? std::string("name") : "profile." + std::string(profile) + ".name";
     const auto* name = find_path(*table, path);
-    if (name == nullptr || name->value.kind != Node::Kind::string || app_name_problem(name->value.text)) return std::nullopt;
+    if (name == nullptr || name->value.kind != Node::Kind::string ||
+        app_name_problem(name->value.text))
+        return std::nullopt;
     return name->value.text;
 }
 

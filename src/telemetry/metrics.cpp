@@ -14,8 +14,8 @@
 namespace loco::telemetry {
 namespace {
 
-const prometheus::Histogram::BucketBoundaries kSeconds{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
-                                                       0.25,   0.5,   1,      2.5,   5,    10};
+const prometheus::Histogram::BucketBoundaries kSeconds{
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
 
 // /proc/self/statm: the second field is the resident set in pages.
 double resident_bytes() {
@@ -30,21 +30,28 @@ double resident_bytes() {
 
 struct Metrics::Impl {
     prometheus::Registry registry;
-    prometheus::Family<prometheus::Counter>& requests =
-        prometheus::BuildCounter().Name("loco_http_requests_total").Help("Requests answered").Register(registry);
-    prometheus::Family<prometheus::Histogram>& latency = prometheus::BuildHistogram()
-                                                             .Name("loco_http_request_duration_seconds")
-                                                             .Help("Time to answer a request")
-                                                             .Register(registry);
-    prometheus::Family<prometheus::Counter>& passes =
-        prometheus::BuildCounter().Name("loco_reconcile_passes_total").Help("Passes over an app").Register(registry);
+    prometheus::Family<prometheus::Counter>& requests = prometheus::BuildCounter()
+                                                            .Name("loco_http_requests_total")
+                                                            .Help("Requests answered")
+                                                            .Register(registry);
+    prometheus::Family<prometheus::Histogram>& latency =
+        prometheus::BuildHistogram()
+            .Name("loco_http_request_duration_seconds")
+            .Help("Time to answer a request")
+            .Register(registry);
+    prometheus::Family<prometheus::Counter>& passes = prometheus::BuildCounter()
+                                                          .Name("loco_reconcile_passes_total")
+                                                          .Help("Passes over an app")
+                                                          .Register(registry);
     prometheus::Histogram& pass_seconds = prometheus::BuildHistogram()
                                               .Name("loco_reconcile_pass_duration_seconds")
                                               .Help("Time of a pass over an app")
                                               .Register(registry)
                                               .Add({}, kSeconds);
-    prometheus::Family<prometheus::Counter>& deployments =
-        prometheus::BuildCounter().Name("loco_deployments_total").Help("Deployments that ended").Register(registry);
+    prometheus::Family<prometheus::Counter>& deployments = prometheus::BuildCounter()
+                                                               .Name("loco_deployments_total")
+                                                               .Help("Deployments that ended")
+                                                               .Register(registry);
     struct Pulled {
         prometheus::Gauge* gauge;
         std::function<double()> read;
@@ -80,7 +87,8 @@ void Metrics::deployment_ended(std::string_view state) {
     impl_->deployments.Add({{"state", std::string(state)}}).Increment();
 }
 
-void Metrics::gauge(const std::string& name, const std::string& help, std::function<double()> read) {
+void Metrics::gauge(const std::string& name, const std::string& help,
+                    std::function<double()> read) {
     auto& made = prometheus::BuildGauge().Name(name).Help(help).Register(impl_->registry).Add({});
     const std::scoped_lock lock(impl_->mutex);
     impl_->pulled.push_back({&made, std::move(read)});

@@ -24,13 +24,15 @@ Result<> give_host(WriteTx& tx, const App& app, const Team& team, const Config& 
     for (const auto& name : host_candidates(app, team, config.base_domain)) {
         LOCO_ASSIGN(const bool free, is_free(tx, name, team.id, now));
         if (!free) continue;
-        return tx.put(Host{.name = name, .team = team.id, .app = app.id, .primary = true, .reserved_until = {}});
+        return tx.put(Host{
+            .name = name, .team = team.id, .app = app.id, .primary = true, .reserved_until = {}});
     }
     return fail(ErrorKind::conflict, "every host name for " + app.name + " is taken",
                 "choose another name", "host_taken");
 }
 
-Event app_event(const App& app, const std::string& actor, std::string kind, std::string message, Time now) {
+Event app_event(const App& app, const std::string& actor, std::string kind, std::string message,
+                Time now) {
     return Event{.team = app.team,
                  .app = app.id,
                  .deployment = {},
@@ -50,28 +52,36 @@ Result<> reserve(WriteTx& tx, Host host, Time now) {
 
 }  // namespace
 
-Result<App> create_app(Context& context, const Actor& actor, const TeamId& team_id, const std::string& name) {
+Result<App> create_app(Context& context, const Actor& actor, const TeamId& team_id,
+                       const std::string& name) {
     LOCO_TRY(check_app_name(name));
-    App app{.id = AppId::make(context.clock, context.random), .team = team_id, .name = name, .created_at = context.clock.now()};
+    App app{.id = AppId::make(context.clock, context.random),
+            .team = team_id,
+            .name = name,
+            .created_at = context.clock.now()};
     const auto now = app.created_at;
     LOCO_TRY(context.store.write([&](WriteTx& tx) -> Result<> {
         LOCO_ASSIGN(const auto team, tx.team(team_id));
         if (const auto taken = tx.app_by_name(team_id, name)) {
             return fail(ErrorKind::conflict,
-                        taken->destroying ? "app " + name + " is still being removed"
-                                          : "team " + team.slug + " has an app " + name + " already",
-                        taken->destroying ? "try again in a moment" : "deploy to it, or choose another name",
+                        taken->destroying
+                            ? "app " + name + " is still being removed"
+                            : "team " + team.slug + " has an app " + name + " already",
+                        taken->destroying ? "try again in a moment"
+                                          : "deploy to it, or choose another name",
                         taken->destroying ? "app_being_destroyed" : "app_exists");
         }
         LOCO_ASSIGN(const auto existing, tx.apps(team_id, "", context.config.max_apps_per_team));
         if (static_cast<int>(existing.size()) >= context.config.max_apps_per_team) {
             return fail(ErrorKind::refused,
-                        "team " + team.slug + " has " + std::to_string(existing.size()) + " apps, as many as it may",
+                        "team " + team.slug + " has " + std::to_string(existing.size()) +
+                            " apps, as many as it may",
                         "remove one with `loco destroy`", "app_quota");
         }
         LOCO_TRY(tx.put(app));
         LOCO_TRY(give_host(tx, app, team, context.config, now));
-        LOCO_TRY(tx.append(app_event(app, actor.login, "app.created", "app " + name + " was created", now)));
+        LOCO_TRY(tx.append(
+            app_event(app, actor.login, "app.created", "app " + name + " was created", now)));
         return {};
     }));
     return app;
@@ -87,11 +97,13 @@ Result<> destroy_app(Context& context, const Actor& actor, const AppId& id) {
         for (auto& deployment : open) {
             LOCO_TRY(enter(deployment, DeploymentState::cancelled, now));
             LOCO_TRY(tx.put(deployment));
-            LOCO_TRY(tx.append(event_of(deployment, app, "cancelled: the app is being removed", now)));
+            LOCO_TRY(
+                tx.append(event_of(deployment, app, "cancelled: the app is being removed", now)));
         }
         app.lock.reset();
         LOCO_TRY(tx.put(app));
-        LOCO_TRY(tx.append(app_event(app, actor.login, "app.destroying", "app " + app.name + " is being removed", now)));
+        LOCO_TRY(tx.append(app_event(app, actor.login, "app.destroying",
+                                     "app " + app.name + " is being removed", now)));
         return {};
     }));
     context.wake(id);
@@ -101,7 +113,8 @@ Result<> destroy_app(Context& context, const Actor& actor, const AppId& id) {
 Result<> finish_destroy(WriteTx& tx, const App& app, Time now) {
     LOCO_ASSIGN(const auto hosts, tx.hosts(app.id));
     for (const auto& host : hosts) LOCO_TRY(reserve(tx, host, now));
-    LOCO_TRY(tx.append(app_event(app, "loco", "app.destroyed", "app " + app.name + " was removed", now)));
+    LOCO_TRY(tx.append(
+        app_event(app, "loco", "app.destroyed", "app " + app.name + " was removed", now)));
     return tx.remove_app(app.id);
 }
 
@@ -111,14 +124,16 @@ Result<> check_domains(const ReadTx& tx, const App& app, const std::vector<std::
         if (domain != base_domain && !domain.ends_with("." + base_domain)) continue;
         if (const auto row = tx.host(domain); row && row->app == app.id && row->primary) continue;
         return fail(ErrorKind::invalid,
-                    "[http] domains names " + domain + ": the hosts under " + base_domain + " are given by Loco",
+                    "[http] domains names " + domain + ": the hosts under " + base_domain +
+                        " are given by Loco",
                     "remove it; the app has a host under " + base_domain + " already",
                     "host_under_base_domain");
     }
     return {};
 }
 
-Result<> claim_domains(WriteTx& tx, const App& app, const std::vector<std::string>& domains, Time now) {
+Result<> claim_domains(WriteTx& tx, const App& app, const std::vector<std::string>& domains,
+                       Time now) {
     for (const auto& domain : domains) {
         if (const auto row = tx.host(domain); row && row->app == app.id) continue;
         LOCO_ASSIGN(const bool free, is_free(tx, domain, app.team, now));
@@ -126,7 +141,11 @@ Result<> claim_domains(WriteTx& tx, const App& app, const std::vector<std::strin
             return fail(ErrorKind::conflict, "the host name " + domain + " belongs to another app",
                         "take it from [http] domains, or free it there first", "host_taken");
         }
-        LOCO_TRY(tx.put(Host{.name = domain, .team = app.team, .app = app.id, .primary = false, .reserved_until = {}}));
+        LOCO_TRY(tx.put(Host{.name = domain,
+                             .team = app.team,
+                             .app = app.id,
+                             .primary = false,
+                             .reserved_until = {}}));
     }
     return {};
 }
@@ -140,7 +159,8 @@ Result<> free_unused_domains(WriteTx& tx, const AppId& id, Time now) {
         used.insert(release.spec.domains.begin(), release.spec.domains.end());
     }
     LOCO_ASSIGN(const auto open, tx.open_deployments(id));
-    for (const auto& deployment : open) used.insert(deployment.spec.domains.begin(), deployment.spec.domains.end());
+    for (const auto& deployment : open)
+        used.insert(deployment.spec.domains.begin(), deployment.spec.domains.end());
     LOCO_ASSIGN(const auto hosts, tx.hosts(id));
     for (const auto& host : hosts) {
         if (!host.primary && !used.contains(host.name)) LOCO_TRY(reserve(tx, host, now));

@@ -14,10 +14,10 @@ namespace loco {
 
 struct Config {
     std::string base_domain = "localhost";
-    int gateway_port = 8080;      // in URLs
+    int gateway_port = 8080;               // in URLs
     std::string platform = "linux/amd64";  // of the machine that runs the apps
     int max_apps_per_team = 1000;
-    int max_replicas = 50;        // of one process
+    int max_replicas = 50;  // of one process
 };
 
 // Who asks, for events and records.

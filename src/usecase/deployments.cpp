@@ -13,15 +13,16 @@ constexpr auto kTokenRenewal = std::chrono::minutes(4);
 constexpr int kReleasesToSearch = 200;
 
 std::unexpected<Error> nothing_live(const App& app) {
-    return fail(ErrorKind::not_found, "app " + app.name + " has no release that is live", "deploy one with `loco deploy`",
-                "nothing_live");
+    return fail(ErrorKind::not_found, "app " + app.name + " has no release that is live",
+                "deploy one with `loco deploy`", "nothing_live");
 }
 
 std::unexpected<Error> has_ended(const Deployment& deployment) {
     auto why = deployment.diagnosis ? ": " + deployment.diagnosis->message : std::string();
-    return fail(ErrorKind::conflict,
-                "the deployment has ended already (" + std::string(to_string(deployment.state)) + ")" + why,
-                deployment.state == DeploymentState::live ? "" : "deploy again", "deployment_ended");
+    return fail(
+        ErrorKind::conflict,
+        "the deployment has ended already (" + std::string(to_string(deployment.state)) + ")" + why,
+        deployment.state == DeploymentState::live ? "" : "deploy again", "deployment_ended");
 }
 
 Result<> check_required_secrets(const ReadTx& tx, const App& app, const AppSpec& spec) {
@@ -43,7 +44,8 @@ Result<> check_required_secrets(const ReadTx& tx, const App& app, const AppSpec&
     return fail(std::move(error));
 }
 
-Deployment new_deployment(Context& context, const Actor& actor, const App& app, DeploymentKind kind, DeploymentState state) {
+Deployment new_deployment(Context& context, const Actor& actor, const App& app, DeploymentKind kind,
+                          DeploymentState state) {
     const auto now = context.clock.now();
     Deployment deployment{.id = DeploymentId::make(context.clock, context.random),
                           .app = app.id,
@@ -59,14 +61,16 @@ Deployment new_deployment(Context& context, const Actor& actor, const App& app, 
     return deployment;
 }
 
-Result<> put_with_event(WriteTx& tx, const Deployment& deployment, const App& app, std::string message, Time now) {
+Result<> put_with_event(WriteTx& tx, const Deployment& deployment, const App& app,
+                        std::string message, Time now) {
     LOCO_TRY(tx.put(deployment));
     LOCO_TRY(tx.append(event_of(deployment, app, std::move(message), now)));
     return {};
 }
 
 // Of a deployment that has ended without going live.
-Result<> put_ended(WriteTx& tx, const Deployment& deployment, const App& app, std::string message, Time now) {
+Result<> put_ended(WriteTx& tx, const Deployment& deployment, const App& app, std::string message,
+                   Time now) {
     LOCO_TRY(put_with_event(tx, deployment, app, std::move(message), now));
     return free_unused_domains(tx, app.id, now);
 }
@@ -74,14 +78,16 @@ Result<> put_ended(WriteTx& tx, const Deployment& deployment, const App& app, st
 Result<App> live_app(const ReadTx& tx, const AppId& id) {
     LOCO_ASSIGN(auto app, tx.app(id));
     if (app.destroying) {
-        return fail(ErrorKind::not_found, "app " + app.name + " is being removed", {}, "app_being_destroyed");
+        return fail(ErrorKind::not_found, "app " + app.name + " is being removed", {},
+                    "app_being_destroyed");
     }
     return app;
 }
 
 // Runs `change` on a deployment that is still building, in one write.
-Result<Deployment> change_building(Context& context, const DeploymentId& id,
-                                   const std::function<Result<>(WriteTx&, Deployment&, App&)>& change) {
+Result<Deployment> change_building(
+    Context& context, const DeploymentId& id,
+    const std::function<Result<>(WriteTx&, Deployment&, App&)>& change) {
     Deployment deployment;
     LOCO_TRY(context.store.write([&](WriteTx& tx) -> Result<> {
         LOCO_ASSIGN(deployment, tx.deployment(id));
@@ -93,7 +99,8 @@ Result<Deployment> change_building(Context& context, const DeploymentId& id,
 }
 
 // The release of the app, among its newest, whose image the engine knows by that id.
-Result<std::optional<Release>> find_image(const ReadTx& tx, const AppId& app, const std::string& image_id) {
+Result<std::optional<Release>> find_image(const ReadTx& tx, const AppId& app,
+                                          const std::string& image_id) {
     if (image_id.empty()) return std::nullopt;
     LOCO_ASSIGN(auto releases, tx.releases(app, 0, kReleasesToSearch));
     const auto found = std::ranges::find_if(
@@ -133,7 +140,8 @@ Result<Release> release_before(const ReadTx& tx, const App& app) {
         if (best == nullptr || *release.live_at > *best->live_at) best = &release;
     }
     if (best == nullptr) {
-        return fail(ErrorKind::not_found, "no release of " + app.name + " was live before " + release_name(live.number),
+        return fail(ErrorKind::not_found,
+                    "no release of " + app.name + " was live before " + release_name(live.number),
                     "see them with `loco releases`", "no_previous_release");
     }
     return *best;
@@ -146,7 +154,8 @@ Result<Release> release_named(const ReadTx& tx, const App& app, int number) {
                 "see them with `loco releases`", "no_such_release");
 }
 
-Result<> check_scale(const Release& live, const Config& config, const ScaleRequest& request, const std::string& process) {
+Result<> check_scale(const Release& live, const Config& config, const ScaleRequest& request,
+                     const std::string& process) {
     const bool known = process == main_process(live.spec) || live.spec.processes.contains(process);
     if (!known) {
         return fail(ErrorKind::not_found, "the app has no process \"" + process + "\"",
@@ -158,10 +167,13 @@ Result<> check_scale(const Release& live, const Config& config, const ScaleReque
                     "choose 0 to " + std::to_string(config.max_replicas), "invalid_scale");
     }
     if (change.cpu_millis && (*change.cpu_millis < 10 || *change.cpu_millis > 256'000)) {
-        return fail(ErrorKind::invalid, "that much CPU can't be", "choose 10m to 256", "invalid_scale");
+        return fail(ErrorKind::invalid, "that much CPU can't be", "choose 10m to 256",
+                    "invalid_scale");
     }
-    if (change.memory_bytes && (*change.memory_bytes < (6LL << 20) || *change.memory_bytes > (4LL << 40))) {
-        return fail(ErrorKind::invalid, "that much memory can't be", "choose 6Mi to 4Ti", "invalid_scale");
+    if (change.memory_bytes &&
+        (*change.memory_bytes < (6LL << 20) || *change.memory_bytes > (4LL << 40))) {
+        return fail(ErrorKind::invalid, "that much memory can't be", "choose 6Mi to 4Ti",
+                    "invalid_scale");
     }
     return {};
 }
@@ -182,9 +194,11 @@ void apply_change(App& app, const ScaleRequest& request, const std::string& proc
 }
 
 // Whether going from one scale to the other changes more than numbers of replicas: then new instances are needed.
-bool needs_new_set(const std::map<std::string, ScaleOverride>& from, const std::map<std::string, ScaleOverride>& to) {
+bool needs_new_set(const std::map<std::string, ScaleOverride>& from,
+                   const std::map<std::string, ScaleOverride>& to) {
     const auto sizes = [](const std::map<std::string, ScaleOverride>& scale) {
-        std::map<std::string, std::pair<std::optional<std::int64_t>, std::optional<std::int64_t>>> result;
+        std::map<std::string, std::pair<std::optional<std::int64_t>, std::optional<std::int64_t>>>
+            result;
         for (const auto& [process, o] : scale) {
             if (o.cpu_millis || o.memory_bytes) result[process] = {o.cpu_millis, o.memory_bytes};
         }
@@ -195,7 +209,9 @@ bool needs_new_set(const std::map<std::string, ScaleOverride>& from, const std::
 
 }  // namespace
 
-std::string repository_of(const AppId& app) { return "loco/" + app.str().substr(AppIdTag::kPrefix.size()); }
+std::string repository_of(const AppId& app) {
+    return "loco/" + app.str().substr(AppIdTag::kPrefix.size());
+}
 
 Result<> take_lock(const ReadTx& tx, App& app, const DeploymentId& deployment) {
     if (!app.lock) {
@@ -204,30 +220,36 @@ Result<> take_lock(const ReadTx& tx, App& app, const DeploymentId& deployment) {
     }
     LOCO_ASSIGN(const auto holder, tx.deployment(*app.lock));
     return fail(Error{.kind = ErrorKind::conflict,
-                      .message = "a " + std::string(to_string(holder.kind)) + " of " + app.name + " by " + holder.actor +
-                                 " is under way since " + to_rfc3339(holder.created_at),
+                      .message = "a " + std::string(to_string(holder.kind)) + " of " + app.name +
+                                 " by " + holder.actor + " is under way since " +
+                                 to_rfc3339(holder.created_at),
                       .hint = "wait until it has ended, or cancel it",
                       .code = "deploy_in_progress",
                       .next_steps = {"loco status -a " + app.name},
                       .context = {{"holder", holder.id.str()}}});
 }
 
-Result<DeployStart> start_deploy(Context& context, const Actor& actor, const AppId& id, AppSpec spec) {
+Result<DeployStart> start_deploy(Context& context, const Actor& actor, const AppId& id,
+                                 AppSpec spec) {
     DeployStart start;
     LOCO_TRY(context.store.write([&](WriteTx& tx) -> Result<> {
         LOCO_ASSIGN(const auto app, live_app(tx, id));
         if (spec.name != app.name) {
-            return fail(ErrorKind::invalid, "the specification is for \"" + spec.name + "\", the app is \"" + app.name + "\"",
-                        "deploy it to the app of its own name", "name_mismatch");
+            return fail(
+                ErrorKind::invalid,
+                "the specification is for \"" + spec.name + "\", the app is \"" + app.name + "\"",
+                "deploy it to the app of its own name", "name_mismatch");
         }
         LOCO_TRY(check_required_secrets(tx, app, spec));
         LOCO_TRY(check_domains(tx, app, spec.domains, context.config.base_domain));
         LOCO_TRY(claim_domains(tx, app, spec.domains, context.clock.now()));
-        auto deployment = new_deployment(context, actor, app, DeploymentKind::deploy, DeploymentState::building);
+        auto deployment =
+            new_deployment(context, actor, app, DeploymentKind::deploy, DeploymentState::building);
         deployment.spec = std::move(spec);
         deployment.repository = repository_of(app.id);
         deployment.tag = random_word(context.random, kTagLength);
-        LOCO_TRY(put_with_event(tx, deployment, app, actor.login + " deploys " + app.name, deployment.created_at));
+        LOCO_TRY(put_with_event(tx, deployment, app, actor.login + " deploys " + app.name,
+                                deployment.created_at));
         if (app.live_release) {
             LOCO_ASSIGN(start.live, tx.release(*app.live_release));
         }
@@ -239,7 +261,8 @@ Result<DeployStart> start_deploy(Context& context, const Actor& actor, const App
 }
 
 Result<> renew_lease(Context& context, const DeploymentId& id) {
-    LOCO_ASSIGN(const auto deployment, change_building(context, id, [&](WriteTx& tx, Deployment& d, App&) {
+    LOCO_ASSIGN(const auto deployment,
+                change_building(context, id, [&](WriteTx& tx, Deployment& d, App&) {
                     d.lease_until = std::max(d.lease_until, context.clock.now() + kBuildLease);
                     return tx.put(d);
                 }));
@@ -253,7 +276,9 @@ Result<> renew_all_leases(Context& context) {
         for (const auto& app : apps) {
             LOCO_ASSIGN(auto open, tx.open_deployments(app));
             for (auto& deployment : open) {
-                if (deployment.state != DeploymentState::building || deployment.lease_until >= until) continue;
+                if (deployment.state != DeploymentState::building ||
+                    deployment.lease_until >= until)
+                    continue;
                 deployment.lease_until = until;
                 LOCO_TRY(tx.put(deployment));
             }
@@ -263,23 +288,27 @@ Result<> renew_all_leases(Context& context) {
 }
 
 Result<RegistryToken> push_token(Context& context, Registry& registry, const DeploymentId& id) {
-    LOCO_ASSIGN(const auto deployment, change_building(context, id, [&](WriteTx& tx, Deployment& d, App&) -> Result<> {
-                    const auto now = context.clock.now();
-                    if (const auto given = d.phases.find("pushing");
-                        d.push_token_given && given != d.phases.end() && now < given->second + kTokenRenewal) {
-                        return fail(ErrorKind::conflict, "this deployment's push token was given already",
-                                    "it is given once; it can be renewed when 4 of its 5 minutes are over",
-                                    "token_given");
-                    }
-                    d.push_token_given = true;
-                    d.phases["pushing"] = now;
-                    d.lease_until = now + kBuildLease;
-                    return tx.put(d);
-                }));
+    LOCO_ASSIGN(
+        const auto deployment,
+        change_building(context, id, [&](WriteTx& tx, Deployment& d, App&) -> Result<> {
+            const auto now = context.clock.now();
+            if (const auto given = d.phases.find("pushing"); d.push_token_given &&
+                                                             given != d.phases.end() &&
+                                                             now < given->second + kTokenRenewal) {
+                return fail(ErrorKind::conflict, "this deployment's push token was given already",
+                            "it is given once; it can be renewed when 4 of its 5 minutes are over",
+                            "token_given");
+            }
+            d.push_token_given = true;
+            d.phases["pushing"] = now;
+            d.lease_until = now + kBuildLease;
+            return tx.put(d);
+        }));
     return registry.push_token(deployment.repository);
 }
 
-Result<Deployment> report_built(Context& context, const DeploymentId& id, const BuildResult& result) {
+Result<Deployment> report_built(Context& context, const DeploymentId& id,
+                                const BuildResult& result) {
     Deployment deployment;
     std::optional<Error> refusal;  // the deployment failed for it: kept, and told
     LOCO_TRY(context.store.write([&](WriteTx& tx) -> Result<> {
@@ -287,7 +316,8 @@ Result<Deployment> report_built(Context& context, const DeploymentId& id, const 
         LOCO_ASSIGN(auto app, live_app(tx, deployment.app));
         const auto now = context.clock.now();
         if (deployment.state != DeploymentState::building) {
-            const bool repeated = deployment.state < DeploymentState::failed && deployment.digest == result.digest;
+            const bool repeated =
+                deployment.state < DeploymentState::failed && deployment.digest == result.digest;
             if (repeated && !result.digest.empty()) return {};
             return has_ended(deployment);
         }
@@ -296,8 +326,8 @@ Result<Deployment> report_built(Context& context, const DeploymentId& id, const 
         if (result.digest.empty()) {
             LOCO_ASSIGN(const auto known, find_image(tx, app.id, result.image_id));
             if (!known) {
-                return fail(ErrorKind::not_found, "none of the app's releases has that image", "push it first",
-                            "unknown_image");
+                return fail(ErrorKind::not_found, "none of the app's releases has that image",
+                            "push it first", "unknown_image");
             }
             deployment.digest = known->digest;
         }
@@ -306,7 +336,8 @@ Result<Deployment> report_built(Context& context, const DeploymentId& id, const 
             if (is_unchanged(app, live, deployment)) {
                 deployment.release = live.id;
                 LOCO_TRY(enter(deployment, DeploymentState::live, now));
-                return put_with_event(tx, deployment, app, "already live as " + release_name(live.number), now);
+                return put_with_event(tx, deployment, app,
+                                      "already live as " + release_name(live.number), now);
             }
         }
         LOCO_ASSIGN(const bool superseded, is_superseded(tx, app, deployment));
@@ -336,7 +367,8 @@ Result<Deployment> report_built(Context& context, const DeploymentId& id, const 
     return deployment;
 }
 
-Result<Deployment> report_build_failure(Context& context, const DeploymentId& id, Diagnosis diagnosis) {
+Result<Deployment> report_build_failure(Context& context, const DeploymentId& id,
+                                        Diagnosis diagnosis) {
     return change_building(context, id, [&](WriteTx& tx, Deployment& d, App& app) -> Result<> {
         const auto now = context.clock.now();
         auto message = "the build failed: " + diagnosis.message;
@@ -368,8 +400,8 @@ Result<Deployment> cancel_deployment(Context& context, const Actor& actor, const
     return deployment;
 }
 
-Result<Deployment> begin_from_release(WriteTx& tx, Context& context, const Actor& actor, App& app, DeploymentKind kind,
-                                      const Release& from, int env_version) {
+Result<Deployment> begin_from_release(WriteTx& tx, Context& context, const Actor& actor, App& app,
+                                      DeploymentKind kind, const Release& from, int env_version) {
     auto deployment = new_deployment(context, actor, app, kind, DeploymentState::checking);
     deployment.spec = from.spec;
     deployment.repository = from.repository;
@@ -388,34 +420,45 @@ Result<Deployment> redeploy(Context& context, const Actor& actor, const AppId& i
         if (!app.live_release) return nothing_live(app);
         LOCO_ASSIGN(const auto live, tx.release(*app.live_release));
         LOCO_TRY(check_required_secrets(tx, app, live.spec));
-        LOCO_ASSIGN(deployment, begin_from_release(tx, context, actor, app, DeploymentKind::redeploy, live, app.env_version));
-        return put_with_event(tx, deployment, app, actor.login + " redeploys " + release_name(live.number), deployment.created_at);
+        LOCO_ASSIGN(deployment,
+                    begin_from_release(tx, context, actor, app, DeploymentKind::redeploy, live,
+                                       app.env_version));
+        return put_with_event(tx, deployment, app,
+                              actor.login + " redeploys " + release_name(live.number),
+                              deployment.created_at);
     }));
     context.wake(id);
     return deployment;
 }
 
-Result<Deployment> rollback(Context& context, const Actor& actor, const AppId& id, std::optional<int> number) {
+Result<Deployment> rollback(Context& context, const Actor& actor, const AppId& id,
+                            std::optional<int> number) {
     Deployment deployment;
     LOCO_TRY(context.store.write([&](WriteTx& tx) -> Result<> {
         LOCO_ASSIGN(auto app, live_app(tx, id));
         if (!app.live_release) return nothing_live(app);
-        LOCO_ASSIGN(const auto target, number ? release_named(tx, app, *number) : release_before(tx, app));
+        LOCO_ASSIGN(const auto target,
+                    number ? release_named(tx, app, *number) : release_before(tx, app));
         const auto name = release_name(target.number);
         if (!target.live_at) {
-            return fail(ErrorKind::refused, name + " never was live, so it is no target of a rollback",
+            return fail(ErrorKind::refused,
+                        name + " never was live, so it is no target of a rollback",
                         "see those that were with `loco releases`", "never_live");
         }
         if (target.id == *app.live_release) {
-            return fail(ErrorKind::refused, name + " is what is live now", "see the others with `loco releases`", "is_live");
+            return fail(ErrorKind::refused, name + " is what is live now",
+                        "see the others with `loco releases`", "is_live");
         }
         if (!target.image_kept) {
             return fail(ErrorKind::refused, "the image of " + name + " was cleaned up",
                         "deploy that version of the source again", "image_gone");
         }
-        LOCO_ASSIGN(deployment, begin_from_release(tx, context, actor, app, DeploymentKind::rollback, target, target.env_version));
+        LOCO_ASSIGN(deployment,
+                    begin_from_release(tx, context, actor, app, DeploymentKind::rollback, target,
+                                       target.env_version));
         deployment.rollback_to = target.number;
-        return put_with_event(tx, deployment, app, actor.login + " rolls back to " + name, deployment.created_at);
+        return put_with_event(tx, deployment, app, actor.login + " rolls back to " + name,
+                              deployment.created_at);
     }));
     context.wake(id);
     return deployment;
@@ -427,31 +470,37 @@ Result<Deployment> restart(Context& context, const Actor& actor, const AppId& id
         LOCO_ASSIGN(auto app, live_app(tx, id));
         if (!app.live_release) return nothing_live(app);
         LOCO_ASSIGN(const auto live, tx.release(*app.live_release));
-        deployment = new_deployment(context, actor, app, DeploymentKind::restart, DeploymentState::rolling);
+        deployment =
+            new_deployment(context, actor, app, DeploymentKind::restart, DeploymentState::rolling);
         deployment.release = live.id;
         deployment.set = deployment.id;
         deployment.env_version = live.env_version;
         deployment.deadline = deployment.created_at + live.spec.deploy.timeout;
         LOCO_TRY(take_lock(tx, app, deployment.id));
         LOCO_TRY(tx.put(app));
-        return put_with_event(tx, deployment, app, actor.login + " restarts " + release_name(live.number), deployment.created_at);
+        return put_with_event(tx, deployment, app,
+                              actor.login + " restarts " + release_name(live.number),
+                              deployment.created_at);
     }));
     context.wake(id);
     return deployment;
 }
 
-Result<std::optional<Deployment>> scale(Context& context, const Actor& actor, const AppId& id, const ScaleRequest& request) {
+Result<std::optional<Deployment>> scale(Context& context, const Actor& actor, const AppId& id,
+                                        const ScaleRequest& request) {
     std::optional<Deployment> made;
     LOCO_TRY(context.store.write([&](WriteTx& tx) -> Result<> {
         LOCO_ASSIGN(auto app, live_app(tx, id));
         if (!app.live_release) return nothing_live(app);
         LOCO_ASSIGN(const auto live, tx.release(*app.live_release));
-        const auto process = request.process.empty() ? std::string(main_process(live.spec)) : request.process;
+        const auto process =
+            request.process.empty() ? std::string(main_process(live.spec)) : request.process;
         LOCO_TRY(check_scale(live, context.config, request, process));
         const auto before = app.scale;
         apply_change(app, request, process);
         if (app.scale == before) return {};
-        auto deployment = new_deployment(context, actor, app, DeploymentKind::scale, DeploymentState::rolling);
+        auto deployment =
+            new_deployment(context, actor, app, DeploymentKind::scale, DeploymentState::rolling);
         deployment.release = live.id;
         deployment.set = needs_new_set(before, app.scale) ? deployment.id : *app.live_set;
         deployment.env_version = live.env_version;
@@ -459,7 +508,8 @@ Result<std::optional<Deployment>> scale(Context& context, const Actor& actor, co
         deployment.deadline = deployment.created_at + live.spec.deploy.timeout;
         LOCO_TRY(take_lock(tx, app, deployment.id));
         LOCO_TRY(tx.put(app));
-        LOCO_TRY(put_with_event(tx, deployment, app, actor.login + " scales " + process, deployment.created_at));
+        LOCO_TRY(put_with_event(tx, deployment, app, actor.login + " scales " + process,
+                                deployment.created_at));
         made = std::move(deployment);
         return {};
     }));

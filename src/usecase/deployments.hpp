@@ -19,7 +19,8 @@ struct DeployStart {
 
 // `deploy`: a client is going to build. Takes no lock; the client holds a lease (kBuildLease) that everything it
 // reports renews. refused when a required secret is not set; conflict when a domain belongs to another app.
-[[nodiscard]] Result<DeployStart> start_deploy(Context& context, const Actor& actor, const AppId& app, AppSpec spec);
+[[nodiscard]] Result<DeployStart> start_deploy(Context& context, const Actor& actor,
+                                               const AppId& app, AppSpec spec);
 
 // The client lives.
 [[nodiscard]] Result<> renew_lease(Context& context, const DeploymentId& deployment);
@@ -29,36 +30,45 @@ struct DeployStart {
 [[nodiscard]] Result<> renew_all_leases(Context& context);
 
 // Given once; again only to go on with a push that has lasted nearly as long as the token (4 minutes).
-[[nodiscard]] Result<RegistryToken> push_token(Context& context, Registry& registry, const DeploymentId& deployment);
+[[nodiscard]] Result<RegistryToken> push_token(Context& context, Registry& registry,
+                                               const DeploymentId& deployment);
 
 struct BuildResult {
-    std::string digest;    // of the pushed manifest; empty: the client says that image_id is one that Loco has already
+    std::string
+        digest;  // of the pushed manifest; empty: the client says that image_id is one that Loco has already
     std::string image_id;  // "sha256:…", the engine's
 };
 
 // Takes the app's lock and hands the deployment to the reconciler; or ends it as live when nothing changed
 // (deployment.release is then the live one). May be repeated. conflict when another deployment holds the app: this
 // one has then failed. not_found (code unknown_image) when there is no digest and image_id is none of the app's: push it.
-[[nodiscard]] Result<Deployment> report_built(Context& context, const DeploymentId& deployment, const BuildResult& result);
+[[nodiscard]] Result<Deployment> report_built(Context& context, const DeploymentId& deployment,
+                                              const BuildResult& result);
 
-[[nodiscard]] Result<Deployment> report_build_failure(Context& context, const DeploymentId& deployment, Diagnosis diagnosis);
+[[nodiscard]] Result<Deployment> report_build_failure(Context& context,
+                                                      const DeploymentId& deployment,
+                                                      Diagnosis diagnosis);
 
 // conflict when it has ended.
-[[nodiscard]] Result<Deployment> cancel_deployment(Context& context, const Actor& actor, const DeploymentId& deployment);
+[[nodiscard]] Result<Deployment> cancel_deployment(Context& context, const Actor& actor,
+                                                   const DeploymentId& deployment);
 
 // All of these take the app's lock (conflict names its holder), and need something live (not_found, code nothing_live).
 [[nodiscard]] Result<Deployment> redeploy(Context& context, const Actor& actor, const AppId& app);
 // To the release that was live before, or to that number. not_found, or refused when it never was live or its image is gone.
-[[nodiscard]] Result<Deployment> rollback(Context& context, const Actor& actor, const AppId& app, std::optional<int> number);
+[[nodiscard]] Result<Deployment> rollback(Context& context, const Actor& actor, const AppId& app,
+                                          std::optional<int> number);
 [[nodiscard]] Result<Deployment> restart(Context& context, const Actor& actor, const AppId& app);
 
 struct ScaleRequest {
-    std::string process;  // empty: the main one
-    ScaleOverride change; // what is set in it is changed
-    bool reset = false;   // forget all that `scale` set (of that process, or of all when none is named)
+    std::string process;   // empty: the main one
+    ScaleOverride change;  // what is set in it is changed
+    bool reset =
+        false;  // forget all that `scale` set (of that process, or of all when none is named)
 };
 // Nothing is made when that is its scale already.
-[[nodiscard]] Result<std::optional<Deployment>> scale(Context& context, const Actor& actor, const AppId& app,
+[[nodiscard]] Result<std::optional<Deployment>> scale(Context& context, const Actor& actor,
+                                                      const AppId& app,
                                                       const ScaleRequest& request);
 
 // The app's repository in Loco's registry: one for each, so that layers are mounted and cached within it and nowhere else.
@@ -68,7 +78,9 @@ struct ScaleRequest {
 [[nodiscard]] Result<> take_lock(const ReadTx& tx, App& app, const DeploymentId& deployment);
 
 // A deployment of that kind in `checking`, holding the lock, that repeats `from` with that environment.
-[[nodiscard]] Result<Deployment> begin_from_release(WriteTx& tx, Context& context, const Actor& actor, App& app,
-                                                    DeploymentKind kind, const Release& from, int env_version);
+[[nodiscard]] Result<Deployment> begin_from_release(WriteTx& tx, Context& context,
+                                                    const Actor& actor, App& app,
+                                                    DeploymentKind kind, const Release& from,
+                                                    int env_version);
 
 }  // namespace loco

@@ -10,7 +10,8 @@ namespace loco {
 namespace {
 
 // The sealed values of every change, before the write: sealing costs time that the writer should not spend.
-Result<std::map<std::string, std::string>> seal_all(const AppId& app, const EnvChange& change, const SealFn& seal) {
+Result<std::map<std::string, std::string>> seal_all(const AppId& app, const EnvChange& change,
+                                                    const SealFn& seal) {
     std::map<std::string, std::string> sealed;
     for (const auto& [name, value] : change.values) {
         LOCO_TRY(check_env_name(name));
@@ -20,7 +21,8 @@ Result<std::map<std::string, std::string>> seal_all(const AppId& app, const EnvC
                         "keep files out of the environment", "env_too_large");
         }
         if (value->reveal().find('\0') != std::string::npos) {
-            return fail(ErrorKind::invalid, "the value of " + name + " holds a NUL byte", {}, "invalid_env_value");
+            return fail(ErrorKind::invalid, "the value of " + name + " holds a NUL byte", {},
+                        "invalid_env_value");
         }
         LOCO_ASSIGN(sealed[name], seal(app, name, *value));
     }
@@ -43,12 +45,14 @@ std::string describe(const std::string& login, const EnvChange& change) {
 
 }  // namespace
 
-Result<EnvResult> change_env(Context& context, const Actor& actor, const AppId& id, const EnvChange& change, const SealFn& seal) {
+Result<EnvResult> change_env(Context& context, const Actor& actor, const AppId& id,
+                             const EnvChange& change, const SealFn& seal) {
     LOCO_ASSIGN(auto sealed, seal_all(id, change, seal));
     EnvResult result;
     LOCO_TRY(context.store.write([&](WriteTx& tx) -> Result<> {
         LOCO_ASSIGN(auto app, tx.app(id));
-        if (app.destroying) return fail(ErrorKind::not_found, "app " + app.name + " is being removed");
+        if (app.destroying)
+            return fail(ErrorKind::not_found, "app " + app.name + " is being removed");
         const auto now = context.clock.now();
         EnvVersion next{.app = id, .version = app.env_version + 1, .sealed = {}, .created_at = now};
         if (app.env_version > 0) {
@@ -66,7 +70,9 @@ Result<EnvResult> change_env(Context& context, const Actor& actor, const AppId& 
         result.version = app.env_version;
         if (next.sealed == before) return {};
         if (next.sealed.size() > kMaxEnvNames) {
-            return fail(ErrorKind::refused, "an app can have " + std::to_string(kMaxEnvNames) + " variables", {}, "env_quota");
+            return fail(ErrorKind::refused,
+                        "an app can have " + std::to_string(kMaxEnvNames) + " variables", {},
+                        "env_quota");
         }
         result.version = app.env_version = next.version;
         LOCO_TRY(tx.put(next));
@@ -76,13 +82,15 @@ Result<EnvResult> change_env(Context& context, const Actor& actor, const AppId& 
                                  .deployment = {},
                                  .actor = actor.login,
                                  .kind = "env.changed",
-                                 .message = describe(actor.login, change) + (change.stage ? " (with the next deploy)" : ""),
+                                 .message = describe(actor.login, change) +
+                                            (change.stage ? " (with the next deploy)" : ""),
                                  .data = {},
                                  .at = now}));
         if (change.stage || !app.live_release) return {};
         LOCO_ASSIGN(const auto live, tx.release(*app.live_release));
         LOCO_ASSIGN(auto deployment,
-                    begin_from_release(tx, context, actor, app, DeploymentKind::env, live, app.env_version));
+                    begin_from_release(tx, context, actor, app, DeploymentKind::env, live,
+                                       app.env_version));
         LOCO_TRY(tx.put(deployment));
         LOCO_TRY(tx.append(event_of(deployment, app, describe(actor.login, change), now)));
         result.deployment = std::move(deployment);

@@ -12,7 +12,8 @@
 namespace loco {
 
 // Seals one value; bound to the app and the variable's name, so that sealed values can't be swapped.
-using SealFn = std::function<Result<std::string>(const AppId&, const std::string& name, const Secret<>& value)>;
+using SealFn = std::function<Result<std::string>(const AppId&, const std::string& name,
+                                                 const Secret<>& value)>;
 
 struct EnvChange {
     std::map<std::string, std::optional<Secret<>>> values;  // none: unset
@@ -21,11 +22,12 @@ struct EnvChange {
 
 struct EnvResult {
     int version = 0;
-    std::optional<Deployment> deployment;  // none when staged, when nothing is live, or when nothing changed
+    std::optional<Deployment>
+        deployment;  // none when staged, when nothing is live, or when nothing changed
 };
 
 // invalid for bad or reserved names (PORT, LOCO_*), too many or too large values.
-[[nodiscard]] Result<EnvResult> change_env(Context& context, const Actor& actor, const AppId& app, const EnvChange& change,
-                                           const SealFn& seal);
+[[nodiscard]] Result<EnvResult> change_env(Context& context, const Actor& actor, const AppId& app,
+                                           const EnvChange& change, const SealFn& seal);
 
 }  // namespace loco

@@ -20,7 +20,8 @@ Result<EnvValues> to_kept(const EnvSeal& with, const AppId& app, const EnvValues
 Result<EnvValues> from_kept(const EnvSeal& with, const AppId& app, EnvValues kept) {
     if (kept.erase(kMark) == 0) return kept;
     if (!with.open) {
-        return fail(ErrorKind::internal, "the database holds sealed values and there is no key to open them");
+        return fail(ErrorKind::internal,
+                    "the database holds sealed values and there is no key to open them");
     }
     for (auto& [name, value] : kept) {
         LOCO_ASSIGN(value, with.open(app, name, value));

@@ -14,14 +14,19 @@ namespace loco::store {
 // Both or neither; any thread.
 struct EnvSeal {
     // One value of that app under that name, and back. What they refuse fails the write or the read.
-    std::function<Result<std::string>(const AppId&, const std::string& name, const std::string& value)> seal;
-    std::function<Result<std::string>(const AppId&, const std::string& name, const std::string& sealed)> open;
+    std::function<Result<std::string>(const AppId&, const std::string& name,
+                                      const std::string& value)>
+        seal;
+    std::function<Result<std::string>(const AppId&, const std::string& name,
+                                      const std::string& sealed)>
+        open;
 };
 
 using EnvValues = std::map<std::string, std::string>;
 
 // As it is kept: sealed, and marked as such. Without functions, or without values: as it is.
-[[nodiscard]] Result<EnvValues> to_kept(const EnvSeal& with, const AppId& app, const EnvValues& values);
+[[nodiscard]] Result<EnvValues> to_kept(const EnvSeal& with, const AppId& app,
+                                        const EnvValues& values);
 // What was kept, sealed or not. internal when it is sealed and there is nothing to open it with.
 [[nodiscard]] Result<EnvValues> from_kept(const EnvSeal& with, const AppId& app, EnvValues kept);
 

@@ -6,7 +6,8 @@ namespace loco {
 namespace {
 
 TEST(Clock, TextOfATimeReadsBackAsTheSameTime) {
-    for (const auto* text : {"2026-11-23T16:00:00.123Z", "1970-01-01T00:00:00.000Z", "2024-02-29T23:59:59.999Z"}) {
+    for (const auto* text :
+         {"2026-11-23T16:00:00.123Z", "1970-01-01T00:00:00.000Z", "2024-02-29T23:59:59.999Z"}) {
         const auto time = parse_rfc3339(text);
         ASSERT_TRUE(time) << text;
         EXPECT_EQ(to_rfc3339(*time), text);
@@ -18,8 +19,9 @@ TEST(Clock, OffsetsAreBroughtToUtc) {
 }
 
 TEST(Clock, WhatIsNoRfc3339TimeIsRefused) {
-    for (const auto* text : {"", "2026-11-23", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z", "2026-11-23T24:00:00Z",
-                             "2026-11-23T16:00:00", "2026-11-23T16:00:00.Z", "2026-11-23T16:00:00Zx", "-026-11-23T16:00:00Z"}) {
+    for (const auto* text : {"", "2026-11-23", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z",
+                             "2026-11-23T24:00:00Z", "2026-11-23T16:00:00", "2026-11-23T16:00:00.Z",
+                             "2026-11-23T16:00:00Zx", "-026-11-23T16:00:00Z"}) {
         EXPECT_FALSE(parse_rfc3339(text)) << text;
     }
 }

@@ -8,9 +8,10 @@ namespace {
 Result<Parsed> parse_words(std::vector<std::string> words) { return parse(words, all_commands()); }
 
 TEST(Parse, ACommandItsOptionsAndGlobalOnesInAnyOrder) {
-    for (const auto& words : std::vector<std::vector<std::string>>{{"--json", "scale", "--replicas", "3", "-a", "shop"},
-                                                                   {"scale", "-a", "shop", "--replicas=3", "--json"},
-                                                                   {"scale", "--json", "--app=shop", "--replicas", "3"}}) {
+    for (const auto& words : std::vector<std::vector<std::string>>{
+             {"--json", "scale", "--replicas", "3", "-a", "shop"},
+             {"scale", "-a", "shop", "--replicas=3", "--json"},
+             {"scale", "--json", "--app=shop", "--replicas", "3"}}) {
         const auto parsed = parse_words(words);
         ASSERT_TRUE(parsed) << parsed.error().message;
         EXPECT_EQ(parsed->command->name, "scale");
@@ -23,25 +24,32 @@ TEST(Parse, ACommandItsOptionsAndGlobalOnesInAnyOrder) {
 TEST(Parse, AnAliasIsTheCommand) {
     EXPECT_EQ(parse_words({"account"})->command->name, "whoami");
     EXPECT_EQ(parse_words({"variables", "list"})->command->name, "env list");
-    EXPECT_EQ(parse_words({"variables", "set", "A", "B=c"})->arguments.at("NAME"), (std::vector<std::string>{"A", "B=c"}));
+    EXPECT_EQ(parse_words({"variables", "set", "A", "B=c"})->arguments.at("NAME"),
+              (std::vector<std::string>{"A", "B=c"}));
 }
 
 TEST(Parse, AMistypedCommandOrOptionGetsASuggestion) {
     const struct {
         std::vector<std::string> words;
         std::string hint;
-    } cases[] = {{{"depoly"}, "deploy"}, {{"statsu", "-a", "x"}, "status"}, {{"env", "lst"}, "list"},
-                 {{"deploy", "--dry-rn"}, "--dry-run"}, {{"logs", "--folow"}, "--follow"}, {{"env"}, "set"}};
+    } cases[] = {{{"depoly"}, "deploy"},
+                 {{"statsu", "-a", "x"}, "status"},
+                 {{"env", "lst"}, "list"},
+                 {{"deploy", "--dry-rn"}, "--dry-run"},
+                 {{"logs", "--folow"}, "--follow"},
+                 {{"env"}, "set"}};
     for (const auto& c : cases) {
         const auto parsed = parse_words(c.words);
         ASSERT_FALSE(parsed) << c.words[0];
         EXPECT_EQ(traits(parsed.error().kind).exit_status, 2);
-        EXPECT_NE(parsed.error().hint.find(c.hint), std::string::npos) << c.words[0] << ": " << parsed.error().hint;
+        EXPECT_NE(parsed.error().hint.find(c.hint), std::string::npos)
+            << c.words[0] << ": " << parsed.error().hint;
     }
 }
 
 TEST(Parse, HelpIsAnsweredWhateverElseIsMissing) {
-    for (const auto& words : std::vector<std::vector<std::string>>{{"env", "set", "--help"}, {"env", "set", "-h"}}) {
+    for (const auto& words :
+         std::vector<std::vector<std::string>>{{"env", "set", "--help"}, {"env", "set", "-h"}}) {
         const auto parsed = parse_words(words);
         ASSERT_TRUE(parsed);
         EXPECT_TRUE(parsed->help);
@@ -58,7 +66,9 @@ TEST(Parse, WithoutARequiredArgumentItIsAUsageError) {
 TEST(Help, NamesEveryCommandOnceAndFitsEightyColumns) {
     const auto text = help_text(nullptr, all_commands(), /*colour=*/false, 80);
     for (const auto& command : all_commands()) {
-        if (!command.hidden) EXPECT_NE(text.find("  " + std::string(command.name) + " "), std::string::npos) << command.name;
+        if (!command.hidden)
+            EXPECT_NE(text.find("  " + std::string(command.name) + " "), std::string::npos)
+                << command.name;
         const auto help = help_text(&command, all_commands(), false, 80);
         EXPECT_NE(help.find("loco " + std::string(command.name)), std::string::npos);
         EXPECT_EQ(help.find('\x1b'), std::string::npos);

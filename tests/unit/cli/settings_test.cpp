@@ -19,7 +19,8 @@ class SettingsTest : public testing::Test {
 };
 
 TEST_F(SettingsTest, WhatIsSavedIsLoadedAndNobodyElseCanReadIt) {
-    const Settings settings{.host = "http://10.0.0.1:81", .token = Secret<>("loco_\"quoted'\\"), .team = "ops"};
+    const Settings settings{
+        .host = "http://10.0.0.1:81", .token = Secret<>("loco_\"quoted'\\"), .team = "ops"};
     ASSERT_TRUE(save_settings(file_, settings));
     struct stat info{};
     ASSERT_EQ(::stat(file_.c_str(), &info), 0);

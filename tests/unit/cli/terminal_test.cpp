@@ -16,9 +16,13 @@ TEST(Harmless, NothingCanMoveTheCursorOrChangeTheTerminal) {
 TEST(Table, ColumnsAreAsWideAsTheirWidestAndTheLastGoesOnBelow) {
     EXPECT_EQ(table({{"A", "BB"}, {"CCC", "D"}}, 0), "A    BB\nCCC  D\n");
     EXPECT_EQ(table({{"ä", "x"}, {"bb", "y"}}, 0), "ä   x\nbb  y\n");
-    EXPECT_EQ(table({{"name", "a last column that is very long"}}, 26), "name  a last column that\n      is very long\n");
-    EXPECT_EQ(table({{"name", std::string(45, 'x')}}, 26), "name  " + std::string(20, 'x') + "\n      " + std::string(20, 'x') + "\n      xxxxx\n");
-    EXPECT_EQ(table({{styled("x", Style::red, true), "y"}, {"xx", "y"}}, 0), "\x1b[31mx\x1b[0m   y\nxx  y\n");
+    EXPECT_EQ(table({{"name", "a last column that is very long"}}, 26),
+              "name  a last column that\n      is very long\n");
+    EXPECT_EQ(
+        table({{"name", std::string(45, 'x')}}, 26),
+        "name  " + std::string(20, 'x') + "\n      " + std::string(20, 'x') + "\n      xxxxx\n");
+    EXPECT_EQ(table({{styled("x", Style::red, true), "y"}, {"xx", "y"}}, 0),
+              "\x1b[31mx\x1b[0m   y\nxx  y\n");
 }
 
 TEST(Styled, IsPlainWithoutColour) {

@@ -23,9 +23,12 @@ TEST(Network, EveryTeamHasItsOwnSubnet) {
 }
 
 TEST(Network, OnlyNetworksThatHoldATeamAreRanges) {
-    for (const auto* text : {"10.208.0.0/12", "10.0.0.0/8", "192.168.0.0/22"}) EXPECT_TRUE(parse_network_range(text)) << text;
-    for (const auto* text : {"", "10.208.0.0", "10.208.0.0/23", "10.208.0.0/7", "10.208.0.1/12", "10.208.0/12", "10.208.0.0.0/12",
-                             "256.0.0.0/12", "10.208.0.0/", "10.208.0.0/012", "01.0.0.0/8", "a.b.c.d/12", "10.208.0.0/-1", " 10.208.0.0/12"}) {
+    for (const auto* text : {"10.208.0.0/12", "10.0.0.0/8", "192.168.0.0/22"})
+        EXPECT_TRUE(parse_network_range(text)) << text;
+    for (const auto* text :
+         {"", "10.208.0.0", "10.208.0.0/23", "10.208.0.0/7", "10.208.0.1/12", "10.208.0/12",
+          "10.208.0.0.0/12", "256.0.0.0/12", "10.208.0.0/", "10.208.0.0/012", "01.0.0.0/8",
+          "a.b.c.d/12", "10.208.0.0/-1", " 10.208.0.0/12"}) {
         EXPECT_FALSE(parse_network_range(text)) << text;
     }
 }

@@ -22,7 +22,12 @@ class AuthenticatorTest : public testing::Test {
   protected:
     AuthenticatorTest() {
         EXPECT_TRUE(store_.write([&](WriteTx& tx) {
-            return tx.put(User{.id = UserId("usr_1"), .provider = "local", .subject = "ada", .login = "ada", .email = {}, .created_at = {}});
+            return tx.put(User{.id = UserId("usr_1"),
+                               .provider = "local",
+                               .subject = "ada",
+                               .login = "ada",
+                               .email = {},
+                               .created_at = {}});
         }));
         put();
     }
@@ -55,7 +60,8 @@ TEST_F(AuthenticatorTest, SaysWhoATokenIs) {
     EXPECT_EQ(principal->user.login, "ada");
     EXPECT_EQ(principal->token, token_.id);
     EXPECT_EQ(principal->scopes, token_.scopes);
-    EXPECT_EQ(authenticator_.authenticate("Bearer loco_two").error().message, "the token is not valid");
+    EXPECT_EQ(authenticator_.authenticate("Bearer loco_two").error().message,
+              "the token is not valid");
 }
 
 TEST_F(AuthenticatorTest, ATokenIsRefusedFromTheRequestAfterItsRevocation) {

@@ -5,13 +5,16 @@
 namespace loco::identity {
 namespace {
 
-Principal with_scopes(std::vector<std::string> scopes) { return {.user = {}, .token = {}, .scopes = std::move(scopes)}; }
+Principal with_scopes(std::vector<std::string> scopes) {
+    return {.user = {}, .token = {}, .scopes = std::move(scopes)};
+}
 
 TEST(Authorization, ARoleMayWhatItsRowSaysAndNoRoleMayNothing) {
     const TeamId team("team_a");
     const auto everything = with_scopes({"*"});
     for (const auto& row : permission_table()) {
-        const bool open = row.permission == Permission::nobody_asked || row.permission == Permission::self;
+        const bool open =
+            row.permission == Permission::nobody_asked || row.permission == Permission::self;
         EXPECT_EQ(may(everything, team, std::nullopt, row.permission), open) << row.scope;
         for (const auto role : {Role::viewer, Role::developer, Role::admin, Role::owner}) {
             EXPECT_EQ(may(everything, team, role, row.permission), open || role >= row.least_role)

@@ -18,9 +18,7 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 // The shell is the tests' child program here, never Loco's way to start one.
-Command sh(std::string script) {
-    return {.argv = {"sh", "-c", std::move(script)}};
-}
+Command sh(std::string script) { return {.argv = {"sh", "-c", std::move(script)}}; }
 
 template <class Condition>
 bool eventually(Condition condition) {

@@ -25,8 +25,9 @@ TEST(FreeRange, IsOneThatNothingUses) {
 TEST(FreeRange, IsNotWithinALargerNetworkNorAroundASmallerOne) {
     SeededRandom random(7);
     // All but 10.77.0.0/16, in networks of many sizes.
-    std::vector<Subnet> used{*parse_subnet("10.128.0.0/9"), *parse_subnet("10.96.0.0/11"), *parse_subnet("10.80.0.0/12"),
-                             *parse_subnet("10.64.0.0/13"), *parse_subnet("10.72.0.0/14"), *parse_subnet("10.76.3.0/24"),
+    std::vector<Subnet> used{*parse_subnet("10.128.0.0/9"), *parse_subnet("10.96.0.0/11"),
+                             *parse_subnet("10.80.0.0/12"), *parse_subnet("10.64.0.0/13"),
+                             *parse_subnet("10.72.0.0/14"), *parse_subnet("10.76.3.0/24"),
                              *parse_subnet("10.78.0.0/15")};
     EXPECT_EQ(free_range(used, random).value_or(""), "10.77.0.0/16");
 }

@@ -33,11 +33,14 @@ TEST_F(ServerConfigTest, WhatIsWrittenIsReadAsTheSame) {
 }
 
 TEST_F(ServerConfigTest, EveryMistakeIsNamedAtOnce) {
-    const auto read = this->read("listen = \"nowhere\"\nlog_level = 3\ntypo = 1\nsubnets = \"10.0.0.0/30\"\ndata_dir = \"relative\"\n");
+    const auto read = this->read(
+        "listen = \"nowhere\"\nlog_level = 3\ntypo = 1\nsubnets = \"10.0.0.0/30\"\ndata_dir = "
+        "\"relative\"\n");
     ASSERT_FALSE(read);
     EXPECT_EQ(read.error().kind, ErrorKind::invalid);
     for (const auto* word : {"listen", "log_level", "typo", "subnets", "data_dir"}) {
-        EXPECT_NE(read.error().message.find(word), std::string::npos) << word << " in " << read.error().message;
+        EXPECT_NE(read.error().message.find(word), std::string::npos)
+            << word << " in " << read.error().message;
     }
 }
 
@@ -49,7 +52,8 @@ TEST_F(ServerConfigTest, WhatIsNoTomlIsToldWithItsPlace) {
 
 TEST(HostPort, OnlyAnIpv4AddressWithAPortIsOne) {
     EXPECT_TRUE(parse_host_port("0.0.0.0:80"));
-    for (const auto* text : {"", "80", ":80", "localhost:80", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:8x", "::1:80"}) {
+    for (const auto* text : {"", "80", ":80", "localhost:80", "127.0.0.1",
+                             "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:8x", "::1:80"}) {
         EXPECT_FALSE(parse_host_port(text)) << text;
     }
 }

@@ -67,7 +67,8 @@ TEST_F(SupervisorTest, OneThatEndsAtOnceIsToldWithTheEndOfItsLog) {
     const auto ensured = supervisor.ensure(bad);
     ASSERT_FALSE(ensured);
     EXPECT_EQ(ensured.error().kind, ErrorKind::unavailable);
-    EXPECT_NE(ensured.error().message.find("/no/such/folder"), std::string::npos) << ensured.error().message;
+    EXPECT_NE(ensured.error().message.find("/no/such/folder"), std::string::npos)
+        << ensured.error().message;
 }
 
 TEST_F(SupervisorTest, OneThatIsNeverReadyIsToldSo) {

@@ -33,11 +33,21 @@ class LockedGateway final : public Gateway {
     std::mutex mutex_;
 
   public:
-    Result<> apply(const AppRoutes& routes) override { return locked([&] { return inner.apply(routes); }); }
-    Result<> remove(const AppId& app) override { return locked([&] { return inner.remove(app); }); }
-    Result<> sync(const std::vector<AppRoutes>& all) override { return locked([&] { return inner.sync(all); }); }
-    Result<std::map<InstanceId, int>> connections(const AppId& app) override { return locked([&] { return inner.connections(app); }); }
-    Result<std::vector<TrafficStats>> stats() override { return locked([&] { return inner.stats(); }); }
+    Result<> apply(const AppRoutes& routes) override {
+        return locked([&] { return inner.apply(routes); });
+    }
+    Result<> remove(const AppId& app) override {
+        return locked([&] { return inner.remove(app); });
+    }
+    Result<> sync(const std::vector<AppRoutes>& all) override {
+        return locked([&] { return inner.sync(all); });
+    }
+    Result<std::map<InstanceId, int>> connections(const AppId& app) override {
+        return locked([&] { return inner.connections(app); });
+    }
+    Result<std::vector<TrafficStats>> stats() override {
+        return locked([&] { return inner.stats(); });
+    }
 
     gateway::SimulatedGateway inner;
 };
@@ -45,7 +55,9 @@ class LockedGateway final : public Gateway {
 class EmptyRegistry final : public Registry {
   public:
     [[nodiscard]] std::string host() const override { return "127.0.0.1:5000"; }
-    Result<ManifestInfo> manifest(const std::string&, const std::string& digest) override { return ManifestInfo{.digest = digest}; }
+    Result<ManifestInfo> manifest(const std::string&, const std::string& digest) override {
+        return ManifestInfo{.digest = digest};
+    }
     Result<RegistryToken> push_token(const std::string&) override { return RegistryToken{}; }
     Result<RegistryToken> pull_token(const std::string&) override { return RegistryToken{}; }
     Result<> remove_manifest(const std::string&, const std::string& digest) override {
@@ -66,18 +78,30 @@ class EmptyRegistry final : public Registry {
 class LoopTest : public ::testing::Test {
   protected:
     LoopTest() {
-        team_ = {.id = TeamId::make(clock_, random_), .slug = "main", .number = 0, .created_at = clock_.now()};
+        team_ = {.id = TeamId::make(clock_, random_),
+                 .slug = "main",
+                 .number = 0,
+                 .created_at = clock_.now()};
         EXPECT_TRUE(store_.write([&](WriteTx& tx) { return tx.put(team_); }));
     }
 
-    void start(LoopOptions options = {.threads = 3, .sweep_every = 1h, .first_backoff = 2ms, .most_backoff = 20ms}) {
-        loop_ = std::make_unique<Loop>(
-            LoopPorts{.reconciler = reconciler_, .store = store_, .runtime = runtime_, .health = health_, .clock = clock_}, options);
+    void start(LoopOptions options = {
+                   .threads = 3, .sweep_every = 1h, .first_backoff = 2ms, .most_backoff = 20ms}) {
+        loop_ = std::make_unique<Loop>(LoopPorts{.reconciler = reconciler_,
+                                                 .store = store_,
+                                                 .runtime = runtime_,
+                                                 .health = health_,
+                                                 .clock = clock_},
+                                       options);
         loop_->start();
     }
 
     Context context() {
-        return {.store = store_, .clock = clock_, .random = random_, .config = config_, .wake = [this](const AppId& app) {
+        return {.store = store_,
+                .clock = clock_,
+                .random = random_,
+                .config = config_,
+                .wake = [this](const AppId& app) {
                     if (loop_) loop_->wake(app);
                 }};
     }
@@ -93,8 +117,13 @@ class LoopTest : public ::testing::Test {
         const auto started = start_deploy(c, actor, app->id, spec);
         EXPECT_TRUE(started) << started.error().message;
         const ImageRef image{started->deployment.repository, "sha256:" + name};
-        runtime_.add_image(image, {.image_id = "i", .platform = config_.platform, .user = std::to_string(uid), .uid = uid, .gid = 1});
-        const auto reported = report_built(c, started->deployment.id, {.digest = image.digest, .image_id = "i"});
+        runtime_.add_image(image, {.image_id = "i",
+                                   .platform = config_.platform,
+                                   .user = std::to_string(uid),
+                                   .uid = uid,
+                                   .gid = 1});
+        const auto reported =
+            report_built(c, started->deployment.id, {.digest = image.digest, .image_id = "i"});
         EXPECT_TRUE(reported) << reported.error().message;
         return started->deployment.id;
     }
@@ -111,7 +140,8 @@ class LoopTest : public ::testing::Test {
 
     // The world goes on while it is waited for.
     [[nodiscard]] bool eventually(const std::function<bool()>& condition) {
-        for (const auto until = std::chrono::steady_clock::now() + 20s; std::chrono::steady_clock::now() < until;) {
+        for (const auto until = std::chrono::steady_clock::now() + 20s;
+             std::chrono::steady_clock::now() < until;) {
             runtime_.advance();
             health_.poll();
             if (condition()) return true;
@@ -151,7 +181,8 @@ TEST_F(LoopTest, DeploysOfManyAppsGoLiveWithoutAnySweep) {
     start();
     std::vector<DeploymentId> deployments;
     for (int i = 0; i < 10; ++i) deployments.push_back(deploy("app" + std::to_string(i)));
-    for (const auto& id : deployments) EXPECT_TRUE(eventually([&] { return state(id) == DeploymentState::live; })) << id.str();
+    for (const auto& id : deployments)
+        EXPECT_TRUE(eventually([&] { return state(id) == DeploymentState::live; })) << id.str();
     EXPECT_EQ(runtime_.starts(), 10U);
 }
 
@@ -159,7 +190,8 @@ TEST_F(LoopTest, TheImageOfADeployThatIsRefusedGoesAndOnlyOnce) {
     start();
     const auto bad = deploy("bad", /*uid=*/0);
     EXPECT_TRUE(eventually([&] { return state(bad) == DeploymentState::failed; }));
-    EXPECT_TRUE(eventually([&] { return registry_.removed() == std::vector<std::string>{"sha256:bad"}; }));
+    EXPECT_TRUE(
+        eventually([&] { return registry_.removed() == std::vector<std::string>{"sha256:bad"}; }));
     AppId app;
     EXPECT_TRUE(store_.read([&](const ReadTx& tx) -> Result<> {
         LOCO_ASSIGN(const auto row, tx.deployment(bad));
@@ -168,10 +200,12 @@ TEST_F(LoopTest, TheImageOfADeployThatIsRefusedGoesAndOnlyOnce) {
     }));
     auto c = context();
     ASSERT_TRUE(destroy_app(c, {.user = {}, .login = "ann"}, app));
-    EXPECT_TRUE(eventually([&] { return !store_.read([&](const ReadTx& tx) -> Result<> {
-        LOCO_TRY(tx.app(app));
-        return {};
-    }); }));
+    EXPECT_TRUE(eventually([&] {
+        return !store_.read([&](const ReadTx& tx) -> Result<> {
+            LOCO_TRY(tx.app(app));
+            return {};
+        });
+    }));
     EXPECT_EQ(registry_.removed().size(), 1U);
 }
 
@@ -186,7 +220,8 @@ TEST_F(LoopTest, WhatADeployPushedThatNeverBecameAReleaseGoesWithItsApp) {
     auto c = context();
     ASSERT_TRUE(destroy_app(c, {.user = {}, .login = "ann"}, app));
     start();
-    EXPECT_TRUE(eventually([&] { return registry_.removed() == std::vector<std::string>{"sha256:bad"}; }));
+    EXPECT_TRUE(
+        eventually([&] { return registry_.removed() == std::vector<std::string>{"sha256:bad"}; }));
 }
 
 TEST_F(LoopTest, WhatWasToBeDoneBeforeItStartedIsDone) {
@@ -216,7 +251,9 @@ TEST_F(LoopTest, ACallThatThrowsStopsNeitherTheLoopNorOtherApps) {
     start();
     const auto one = deploy("one");
     const auto two = deploy("two");
-    EXPECT_TRUE(eventually([&] { return state(one) == DeploymentState::live && state(two) == DeploymentState::live; }));
+    EXPECT_TRUE(eventually([&] {
+        return state(one) == DeploymentState::live && state(two) == DeploymentState::live;
+    }));
 }
 
 TEST_F(LoopTest, ACrashIsNoticedWithoutAnySweep) {

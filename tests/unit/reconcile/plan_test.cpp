@@ -14,7 +14,10 @@ using S = InstanceState;
 
 const DeploymentId kNew("new");
 const DeploymentId kOld("old");
-const Error kNoFirewall{.kind = ErrorKind::unavailable, .message = "no rules", .hint = "install iptables", .code = "firewall_unavailable"};
+const Error kNoFirewall{.kind = ErrorKind::unavailable,
+                        .message = "no rules",
+                        .hint = "install iptables",
+                        .code = "firewall_unavailable"};
 
 struct Case {
     std::string name;
@@ -34,14 +37,16 @@ const Case kCases[] = {
      "routes web.0@old\n"},
 
     // --- building and checking
-    {"a build lives by its lease", [](Scene& s) { s.deployment(deploy, building); }, "wake +50000ms\n"},
+    {"a build lives by its lease", [](Scene& s) { s.deployment(deploy, building); },
+     "wake +50000ms\n"},
     {"a build whose client is gone fails",
      [](Scene& s) {
          s.deployment(deploy, building);
          s.now = at(150);
      },
      "deployment building -> failed (client_gone)\n"},
-    {"an image is checked until the deadline", [](Scene& s) { s.deployment(deploy, checking); }, "admit\nwake +50000ms\n"},
+    {"an image is checked until the deadline", [](Scene& s) { s.deployment(deploy, checking); },
+     "admit\nwake +50000ms\n"},
     {"a check that cannot be made fails at the deadline",
      [](Scene& s) {
          s.deployment(deploy, checking);
@@ -52,7 +57,8 @@ const Case kCases[] = {
     {"a refused image fails with what refused it",
      [](Scene& s) {
          s.deployment(deploy, checking);
-         s.seen.admissions[kNew].refusal = Diagnosis{.code = "image_runs_as_root", .message = "root"};
+         s.seen.admissions[kNew].refusal =
+             Diagnosis{.code = "image_runs_as_root", .message = "root"};
      },
      "unlocked\ndeployment checking -> failed (image_runs_as_root)\n"},
     {"an admitted image becomes a release whose instances are wanted, in one write",
@@ -60,14 +66,16 @@ const Case kCases[] = {
          auto& d = s.deployment(deploy, checking);
          d.spec.ports = {PortSpec{}};
          d.spec.scale.min = 2;
-         s.seen.admissions[kNew] = {.refusal = {}, .release = ReleaseId("rel_9"), .image_id = "i", .uid = 7, .gid = 7};
+         s.seen.admissions[kNew] = {
+             .refusal = {}, .release = ReleaseId("rel_9"), .image_id = "i", .uid = 7, .gid = 7};
      },
      "release v1\ndeployment checking -> rolling\nnew web.0@new\nnew web.1@new\n"},
     {"with a release command that runs first, alone",
      [](Scene& s) {
          auto& d = s.deployment(deploy, checking);
          d.spec.deploy.release_command = {"/migrate"};
-         s.seen.admissions[kNew] = {.refusal = {}, .release = ReleaseId("rel_9"), .image_id = "i", .uid = 7, .gid = 7};
+         s.seen.admissions[kNew] = {
+             .refusal = {}, .release = ReleaseId("rel_9"), .image_id = "i", .uid = 7, .gid = 7};
      },
      "release v1\ndeployment checking -> releasing\nnew release@new\n"},
     {"who asked to cancel is heard in any state before traffic moves",
@@ -88,7 +96,8 @@ const Case kCases[] = {
          s.deployment(deploy, releasing, 2);
          s.exited(s.instance(kNew, 2, 0, S::starting, "release"), 1);
      },
-     "unlocked\ndeployment releasing -> failed (release_command_failed)\nrelease@new starting -> stopping\n"},
+     "unlocked\ndeployment releasing -> failed (release_command_failed)\nrelease@new starting -> "
+     "stopping\n"},
     {"one whose container is gone is not run again",
      [](Scene& s) {
          s.release(2).spec.deploy.release_command = {"/migrate"};
@@ -103,7 +112,8 @@ const Case kCases[] = {
          s.instance(kNew, 2, 0, S::starting, "release");
          s.now = at(150);
      },
-     "unlocked\ndeployment releasing -> failed (release_command_timeout)\nrelease@new starting -> stopping\n"},
+     "unlocked\ndeployment releasing -> failed (release_command_timeout)\nrelease@new starting -> "
+     "stopping\n"},
 
     // --- rolling
     {"pending instances are started together",
@@ -171,7 +181,8 @@ const Case kCases[] = {
          s.seen.gateway_error = Error{.kind = ErrorKind::unavailable, .message = "no answer"};
          s.now = at(150);
      },
-     "live set is old\nprevious set is none\nunlocked\ndeployment rolling -> failed (gateway_unreachable)\n"
+     "live set is old\nprevious set is none\nunlocked\ndeployment rolling -> failed "
+     "(gateway_unreachable)\n"
      "web.0@new healthy -> draining\n"},
     {"but it is tried before it is given up",
      [](Scene& s) {
@@ -202,13 +213,15 @@ const Case kCases[] = {
          s.deployment(deploy, rolling, 2);
          s.exited(s.instance(kNew, 2, 0, S::starting), 137, true);
      },
-     "unlocked\ndeployment rolling -> failed (oom_killed_at_start)\nweb.0@new starting -> stopping\n"},
+     "unlocked\ndeployment rolling -> failed (oom_killed_at_start)\nweb.0@new starting -> "
+     "stopping\n"},
     {"a command that the runtime refuses ends it too",
      [](Scene& s) {
          s.release(2);
          s.deployment(deploy, rolling, 2);
          const auto& i = s.instance(kNew, 2, 0, S::pending);
-         s.seen.start_errors[i.id] = {1, {.kind = ErrorKind::refused, .message = "exec /app: no such file"}};
+         s.seen.start_errors[i.id] = {
+             1, {.kind = ErrorKind::refused, .message = "exec /app: no such file"}};
      },
      "unlocked\ndeployment rolling -> failed (cannot_start)\ngone web.0@new\n"},
     {"an engine that does not answer does not",
@@ -261,7 +274,8 @@ const Case kCases[] = {
      [](Scene& s) {
          s.release(2);
          s.deployment(deploy, rolling, 2);
-         s.seen.placement_error = Error{.kind = ErrorKind::refused, .message = "full", .code = "team_network_full"};
+         s.seen.placement_error =
+             Error{.kind = ErrorKind::refused, .message = "full", .code = "team_network_full"};
      },
      "unlocked\ndeployment rolling -> failed (team_network_full)\n"},
     {"recreate makes room first",
@@ -327,7 +341,8 @@ const Case kCases[] = {
          s.rows.app.scale["web"].replicas = 2;
          s.exited(s.instance(kOld, 1, 1, S::starting), 1);
      },
-     "unlocked\nscale is put back\ndeployment rolling -> failed (exited_at_start)\nweb.1@old starting -> stopping\n"},
+     "unlocked\nscale is put back\ndeployment rolling -> failed (exited_at_start)\nweb.1@old "
+     "starting -> stopping\n"},
 
     // --- crashes
     {"a live instance that crashed waits before it is started again",
@@ -548,7 +563,9 @@ TEST(Plan, AFailureTellsExitStatusMeaningAndLastLines) {
     ASSERT_EQ(made.changes.deployments.size(), 1U);
     const auto& diagnosis = *made.changes.deployments[0].after.diagnosis;
     EXPECT_EQ(diagnosis.phase, "rolling");
-    EXPECT_NE(diagnosis.message.find("exited with 127: the command was not found"), std::string::npos) << diagnosis.message;
+    EXPECT_NE(diagnosis.message.find("exited with 127: the command was not found"),
+              std::string::npos)
+        << diagnosis.message;
     EXPECT_EQ(diagnosis.evidence, "sh: app: not found");
     EXPECT_FALSE(diagnosis.next_steps.empty());
     EXPECT_EQ(diagnosis.kind, static_cast<std::uint8_t>(ErrorKind::rollout_failed));

@@ -11,10 +11,16 @@ namespace loco::reconcile::testing {
 namespace {
 
 ImageFacts good_image() {
-    return {.image_id = "i", .digest = "sha256:1", .platform = "linux/amd64", .user = "app", .uid = 10001, .gid = 10002};
+    return {.image_id = "i",
+            .digest = "sha256:1",
+            .platform = "linux/amd64",
+            .user = "app",
+            .uid = 10001,
+            .gid = 10002};
 }
 
-std::string refusal(const AppSpec& spec, const ImageFacts& facts, const std::set<std::string>& secrets = {}) {
+std::string refusal(const AppSpec& spec, const ImageFacts& facts,
+                    const std::set<std::string>& secrets = {}) {
     const auto refused = check_image(spec, facts, "linux/amd64", secrets);
     return refused ? refused->code : "";
 }
@@ -53,14 +59,16 @@ TEST(Admit, TheSpecificationsUserWinsOverTheImages) {
     image.user = "";
     image.uid = 0;
     AppSpec spec;
-    for (const auto& [user, uid, gid] : {std::tuple{"1000", 1000, 1000}, {"1000:50", 1000, 50}, {"4294967294", -2, -2}}) {
+    for (const auto& [user, uid, gid] :
+         {std::tuple{"1000", 1000, 1000}, {"1000:50", 1000, 50}, {"4294967294", -2, -2}}) {
         spec.deploy.user = user;
         const auto found = image_user(spec, image);
         ASSERT_TRUE(found) << user;
         EXPECT_EQ(static_cast<std::int32_t>(found->uid), uid);
         EXPECT_EQ(static_cast<std::int32_t>(found->gid), gid);
     }
-    for (const auto* user : {"0", "00", "0:1000", "app", "-1", "4294967295", "1000:", ":1000", "1000:app", "1 000"}) {
+    for (const auto* user :
+         {"0", "00", "0:1000", "app", "-1", "4294967295", "1000:", ":1000", "1000:app", "1 000"}) {
         spec.deploy.user = user;
         EXPECT_FALSE(image_user(spec, image)) << user;
     }
@@ -105,9 +113,10 @@ TEST(Images, OneThatAnotherReleaseOrAnOpenDeploymentSharesIsOnlyUnmarked) {
     scene.deployment(DeploymentKind::rollback, DeploymentState::checking);
     scene.rows.open[0].repository = all[5].repository;
     scene.rows.open[0].digest = all[5].digest;  // to v2
-    all[4].digest = all[3].digest;  // v3 and v4 are one
+    all[4].digest = all[3].digest;              // v3 and v4 are one
     std::map<int, bool> removed;
-    for (const auto& one : obsolete_images(scene.rows, all)) removed[one.release.number] = one.remove;
+    for (const auto& one : obsolete_images(scene.rows, all))
+        removed[one.release.number] = one.remove;
     EXPECT_EQ(removed, (std::map<int, bool>{{4, true}, {3, false}, {2, false}, {1, false}}));
 }
 
@@ -116,7 +125,8 @@ TEST(Images, OneThatWasRefusedGoesUnlessAReleaseOrAnOpenDeploymentHasIt) {
     std::vector<Release> releases{Scene().release(2), Scene().release(1)};
     releases[1].image_kept = false;
     std::vector<Deployment> deployments;
-    const auto ended = [&](const std::string& id, DeploymentState state, const std::string& digest) -> Deployment& {
+    const auto ended = [&](const std::string& id, DeploymentState state,
+                           const std::string& digest) -> Deployment& {
         Deployment row;
         row.id = DeploymentId(id);
         row.state = state;
@@ -137,7 +147,8 @@ TEST(Images, OneThatWasRefusedGoesUnlessAReleaseOrAnOpenDeploymentHasIt) {
     scene.rows.open[0].repository = "loco/1";
     scene.rows.open[0].digest = "sha256:d";
     std::vector<std::string> gone;
-    for (const auto& one : unreleased_images(scene.rows, releases, deployments)) gone.push_back(one.id.str());
+    for (const auto& one : unreleased_images(scene.rows, releases, deployments))
+        gone.push_back(one.id.str());
     EXPECT_EQ(gone, (std::vector<std::string>{"refused", "as one that was cleaned up"}));
 }
 
@@ -175,7 +186,11 @@ TEST(Routes, ADomainIsRoutedOnceTheLiveReleaseNamesIt) {
     const auto hosts = [&] { return routes_of(scene.rows).hosts; };
     const std::vector<std::string> only_primary{"shop.localhost"};
     for (const auto* domain : {"new.example", "old.example", "shop.example"}) {
-        scene.rows.hosts.push_back({.name = domain, .team = scene.rows.team.id, .app = scene.rows.app.id, .primary = false, .reserved_until = {}});
+        scene.rows.hosts.push_back({.name = domain,
+                                    .team = scene.rows.team.id,
+                                    .app = scene.rows.app.id,
+                                    .primary = false,
+                                    .reserved_until = {}});
     }
     scene.release(2).spec.domains = {"shop.example", "new.example"};
     scene.deployment(DeploymentKind::deploy, DeploymentState::rolling, 2);
@@ -208,14 +223,24 @@ TEST(Container, EnvironmentHasLocosNamesOverSecretsOverTheFile) {
     SecretEnv secrets;
     secrets["B"] = Secret<>("secret");
     secrets["PORT"] = Secret<>("1");
-    const auto spec = container_spec({.rows = scene.rows, .instance = instance, .release = release, .network = {},
-                                      .secrets = secrets, .url = "http://shop.localhost:8080"});
+    const auto spec = container_spec({.rows = scene.rows,
+                                      .instance = instance,
+                                      .release = release,
+                                      .network = {},
+                                      .secrets = secrets,
+                                      .url = "http://shop.localhost:8080"});
     std::map<std::string, std::string> env;
     for (const auto& [name, value] : spec.env) env[name] = value.reveal();
-    EXPECT_EQ(env, (std::map<std::string, std::string>{{"A", "file"}, {"B", "secret"}, {"PORT", "8080"}, {"LOCO_APP", "shop"},
-                                                       {"LOCO_TEAM", "main"}, {"LOCO_RELEASE", "v7"}, {"LOCO_PROCESS", "web"},
-                                                       {"LOCO_INSTANCE", instance.id.str()},
-                                                       {"LOCO_URL", "http://shop.localhost:8080"}}));
+    EXPECT_EQ(env,
+              (std::map<std::string, std::string>{{"A", "file"},
+                                                  {"B", "secret"},
+                                                  {"PORT", "8080"},
+                                                  {"LOCO_APP", "shop"},
+                                                  {"LOCO_TEAM", "main"},
+                                                  {"LOCO_RELEASE", "v7"},
+                                                  {"LOCO_PROCESS", "web"},
+                                                  {"LOCO_INSTANCE", instance.id.str()},
+                                                  {"LOCO_URL", "http://shop.localhost:8080"}}));
     EXPECT_EQ(spec.uid, 10001);
     EXPECT_EQ(spec.aliases, std::vector<std::string>{"shop.internal"});
 }
@@ -227,8 +252,15 @@ TEST(Container, EachProcessHasItsOwnCommand) {
     release.spec.deploy.release_command = {"/migrate"};
     release.spec.processes["mailer"].command = {"/mail"};
     const auto command = [&](const std::string& process) {
-        const auto instance = scene.instance(DeploymentId("new"), 1, 0, InstanceState::pending, process);
-        return container_spec({.rows = scene.rows, .instance = instance, .release = release, .network = {}, .secrets = {}, .url = {}}).command;
+        const auto instance =
+            scene.instance(DeploymentId("new"), 1, 0, InstanceState::pending, process);
+        return container_spec({.rows = scene.rows,
+                               .instance = instance,
+                               .release = release,
+                               .network = {},
+                               .secrets = {},
+                               .url = {}})
+            .command;
     };
     EXPECT_EQ(command("web"), std::vector<std::string>{"/web"});
     EXPECT_EQ(command("mailer"), std::vector<std::string>{"/mail"});

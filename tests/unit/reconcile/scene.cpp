@@ -12,7 +12,8 @@ ReleaseId release_id(int number) { return ReleaseId("rel_" + std::to_string(numb
 
 std::string short_name(const AppRows& rows, const InstanceId& id) {
     const auto found = std::ranges::find(rows.instances, id, &Instance::id);
-    return found == rows.instances.end() ? id.str() : instance_name(*found) + "@" + found->set.str();
+    return found == rows.instances.end() ? id.str()
+                                         : instance_name(*found) + "@" + found->set.str();
 }
 
 std::string told_routes(const AppRows& rows, const AppRoutes& routes) {
@@ -20,7 +21,8 @@ std::string told_routes(const AppRows& rows, const AppRoutes& routes) {
     if (routes.without_endpoint == NoEndpoint::starting) out += " starting";
     for (const auto& port : routes.ports) {
         for (const auto& endpoint : port.endpoints) {
-            out += " " + short_name(rows, endpoint.instance) + (endpoint.draining ? "(draining)" : "");
+            out +=
+                " " + short_name(rows, endpoint.instance) + (endpoint.draining ? "(draining)" : "");
         }
     }
     return out;
@@ -32,8 +34,12 @@ struct Teller {
     std::string operator()(const StartContainer& e) const {
         return "start " + short_name(rows, e.instance) + (e.attempt > 1 ? " again" : "");
     }
-    std::string operator()(const Terminate& e) const { return "terminate " + short_name(rows, e.instance); }
-    std::string operator()(const RemoveContainers& e) const { return "remove " + short_name(rows, e.instance); }
+    std::string operator()(const Terminate& e) const {
+        return "terminate " + short_name(rows, e.instance);
+    }
+    std::string operator()(const RemoveContainers& e) const {
+        return "remove " + short_name(rows, e.instance);
+    }
     std::string operator()(const ApplyRoutes& e) const { return told_routes(rows, e.routes); }
     std::string operator()(const RemoveRoutes&) const { return "no routes"; }
     std::string operator()(const Forget&) const { return "forget"; }
@@ -41,9 +47,11 @@ struct Teller {
 
 std::string told_app(const App& before, const App& after) {
     std::string out;
-    if (before.live_set != after.live_set) out += "live set is " + (after.live_set ? after.live_set->str() : "none") + "\n";
+    if (before.live_set != after.live_set)
+        out += "live set is " + (after.live_set ? after.live_set->str() : "none") + "\n";
     if (before.previous_set != after.previous_set) {
-        out += "previous set is " + (after.previous_set ? after.previous_set->str() : "none") + "\n";
+        out +=
+            "previous set is " + (after.previous_set ? after.previous_set->str() : "none") + "\n";
     }
     if (before.lock != after.lock) out += after.lock ? "locked\n" : "unlocked\n";
     if (before.scale != after.scale) out += "scale is put back\n";
@@ -52,14 +60,20 @@ std::string told_app(const App& before, const App& after) {
 
 }  // namespace
 
-Time at(double seconds) { return from_unix_ms(1'000'000'000'000 + static_cast<std::int64_t>(seconds * 1000)); }
+Time at(double seconds) {
+    return from_unix_ms(1'000'000'000'000 + static_cast<std::int64_t>(seconds * 1000));
+}
 
 Scene::Scene() {
     rows.team = {.id = TeamId("team_1"), .slug = "main", .number = 0, .created_at = at(0)};
     rows.app.id = AppId("app_1");
     rows.app.team = rows.team.id;
     rows.app.name = "shop";
-    rows.hosts = {{.name = "shop.localhost", .team = rows.team.id, .app = rows.app.id, .primary = true, .reserved_until = {}}};
+    rows.hosts = {{.name = "shop.localhost",
+                   .team = rows.team.id,
+                   .app = rows.app.id,
+                   .primary = true,
+                   .reserved_until = {}}};
     seen.runtime_known = true;
     seen.connections.emplace();
     routed();
@@ -117,7 +131,8 @@ Deployment& Scene::deployment(DeploymentKind kind, DeploymentState state, int nu
     return rows.open.back();
 }
 
-Instance& Scene::instance(const DeploymentId& set, int number, int index, InstanceState state, const std::string& process) {
+Instance& Scene::instance(const DeploymentId& set, int number, int index, InstanceState state,
+                          const std::string& process) {
     Instance row;
     row.id = InstanceId("ins_" + std::to_string(rows.instances.size() + 1));
     row.app = rows.app.id;
@@ -134,7 +149,8 @@ Instance& Scene::instance(const DeploymentId& set, int number, int index, Instan
     row.created_at = at(95);
     row.state_since = at(95);
     rows.instances.push_back(row);
-    const bool runs = state != InstanceState::pending && state != InstanceState::backoff && state != InstanceState::finished;
+    const bool runs = state != InstanceState::pending && state != InstanceState::backoff &&
+                      state != InstanceState::finished;
     if (runs) container(row);
     return rows.instances.back();
 }
@@ -152,7 +168,8 @@ ObservedContainer& Scene::container(const Instance& instance, ContainerState sta
 }
 
 Scene& Scene::exited(const Instance& instance, int code, bool oom) {
-    const auto found = std::ranges::find(seen.containers, instance.id, &ObservedContainer::instance);
+    const auto found =
+        std::ranges::find(seen.containers, instance.id, &ObservedContainer::instance);
     auto& one = found == seen.containers.end() ? container(instance) : *found;
     one.state = ContainerState::exited;
     one.exit_code = code;
@@ -189,22 +206,32 @@ std::string Scene::told() const {
     const auto& changes = made.changes;
     std::string out;
     if (changes.app) out += told_app(changes.app->before, changes.app->after);
-    for (const auto& release : changes.new_releases) out += "release " + release_name(release.number) + "\n";
+    for (const auto& release : changes.new_releases)
+        out += "release " + release_name(release.number) + "\n";
     for (const auto& [before, after] : changes.deployments) {
         if (before.state == after.state) continue;
-        out += "deployment " + std::string(to_string(before.state)) + " -> " + std::string(to_string(after.state));
+        out += "deployment " + std::string(to_string(before.state)) + " -> " +
+               std::string(to_string(after.state));
         if (after.diagnosis) out += " (" + after.diagnosis->code + ")";
         out += "\n";
     }
     for (const auto& [before, after] : changes.instances) {
-        out += short_name(rows, after.id) + " " + std::string(to_string(before.state)) + " -> " + std::string(to_string(after.state)) + "\n";
+        out += short_name(rows, after.id) + " " + std::string(to_string(before.state)) + " -> " +
+               std::string(to_string(after.state)) + "\n";
     }
-    for (const auto& row : changes.new_instances) out += "new " + instance_name(row) + "@" + row.set.str() + "\n";
-    for (const auto& row : changes.gone_instances) out += "gone " + instance_name(row) + "@" + row.set.str() + "\n";
+    for (const auto& row : changes.new_instances)
+        out += "new " + instance_name(row) + "@" + row.set.str() + "\n";
+    for (const auto& row : changes.gone_instances)
+        out += "gone " + instance_name(row) + "@" + row.set.str() + "\n";
     if (changes.finish_destroy) out += "destroyed\n";
     for (const auto& effect : made.effects) out += std::visit(Teller{rows}, effect) + "\n";
     // With changes there is another plan at once.
-    if (made.wake_at && changes.empty()) out += "wake +" + std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(*made.wake_at - now).count()) + "ms\n";
+    if (made.wake_at && changes.empty())
+        out += "wake +" +
+               std::to_string(
+                   std::chrono::duration_cast<std::chrono::milliseconds>(*made.wake_at - now)
+                       .count()) +
+               "ms\n";
     return out;
 }
 

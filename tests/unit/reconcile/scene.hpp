@@ -24,8 +24,10 @@ struct Scene {
     // An open deployment that holds the app.
     Deployment& deployment(DeploymentKind kind, DeploymentState state, int release_number = 0);
     // An instance of that set in that state, with its container running unless it is pending, backoff or finished.
-    Instance& instance(const DeploymentId& set, int release_number, int index, InstanceState state, const std::string& process = "web");
-    ObservedContainer& container(const Instance& instance, ContainerState state = ContainerState::running);
+    Instance& instance(const DeploymentId& set, int release_number, int index, InstanceState state,
+                       const std::string& process = "web");
+    ObservedContainer& container(const Instance& instance,
+                                 ContainerState state = ContainerState::running);
     Scene& exited(const Instance& instance, int code, bool oom = false);
     Scene& gone(const Instance& instance);  // its container
     Scene& healthy(const Instance& instance);

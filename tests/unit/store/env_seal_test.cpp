@@ -21,10 +21,11 @@ class EnvSealTest : public InFolder {
         sealer_ = std::make_shared<crypto::Sealer>(*std::move(opened));
     }
     EnvSeal with_key() const {
-        return {.seal = [sealer = sealer_](const AppId& app, const std::string& name,
-                                           const std::string& value) {
-                    return sealer->seal(app.str(), name, Secret<>(value));
-                },
+        return {.seal =
+                    [sealer = sealer_](const AppId& app, const std::string& name,
+                                       const std::string& value) {
+                        return sealer->seal(app.str(), name, Secret<>(value));
+                    },
                 .open = [sealer = sealer_](const AppId& app, const std::string& name,
                                            const std::string& sealed) -> Result<std::string> {
                     LOCO_ASSIGN(auto value, sealer->open_sealed(app.str(), name, sealed));
@@ -39,7 +40,8 @@ class EnvSealTest : public InFolder {
     }
     static Result<> put(Store& store, const EnvValues& env) {
         return store.write([&](WriteTx& tx) -> Result<> {
-            LOCO_TRY(tx.put(Team{.id = TeamId("team_1"), .slug = "main", .number = 1, .created_at = {}}));
+            LOCO_TRY(tx.put(
+                Team{.id = TeamId("team_1"), .slug = "main", .number = 1, .created_at = {}}));
             App app;
             app.id = AppId("app_1");
             app.team = TeamId("team_1");

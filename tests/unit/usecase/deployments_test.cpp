@@ -83,7 +83,8 @@ class UsecaseTest : public testing::Test {
             row.live_release = release.id;
             row.live_set = id;
             row.lock.reset();
-            for (const auto state : {DeploymentState::releasing, DeploymentState::rolling, DeploymentState::live}) {
+            for (const auto state :
+                 {DeploymentState::releasing, DeploymentState::rolling, DeploymentState::live}) {
                 LOCO_TRY(enter(deployment, state, clock_.now()));
             }
             deployment.release = release.id;
@@ -95,7 +96,8 @@ class UsecaseTest : public testing::Test {
     }
     Release deploy(const std::string& digest) {
         const auto deployment = start();
-        EXPECT_TRUE(report_built(context_, deployment.id, {.digest = digest, .image_id = "id-" + digest}));
+        EXPECT_TRUE(
+            report_built(context_, deployment.id, {.digest = digest, .image_id = "id-" + digest}));
         return go_live(deployment.id);
     }
 
@@ -104,7 +106,11 @@ class UsecaseTest : public testing::Test {
     Config config_;
     store::MemoryStore store_;
     int wakes_ = 0;
-    Context context_{.store = store_, .clock = clock_, .random = random_, .config = config_, .wake = [this](const AppId&) { ++wakes_; }};
+    Context context_{.store = store_,
+                     .clock = clock_,
+                     .random = random_,
+                     .config = config_,
+                     .wake = [this](const AppId&) { ++wakes_; }};
     Team team_;
     Actor actor_;
 };
@@ -124,7 +130,8 @@ TEST_F(UsecaseTest, BootstrapTwiceMakesNothingTwice) {
 }
 
 TEST_F(UsecaseTest, ReservedAndMalformedNamesAreRefused) {
-    for (const auto* name : {"", "Shop", "-shop", "shop-", "1shop", "sh_op", "loco", "www", "registry", "api"}) {
+    for (const auto* name :
+         {"", "Shop", "-shop", "shop-", "1shop", "sh_op", "loco", "www", "registry", "api"}) {
         const auto made = create_app(context_, actor_, team_.id, name);
         ASSERT_FALSE(made) << name;
         EXPECT_EQ(made.error().kind, ErrorKind::invalid) << name;
@@ -156,18 +163,26 @@ TEST_F(AppTest, ADestroyedAppsHostStaysWithItsTeamForThirtyDays) {
     const auto first = app();
     ASSERT_TRUE(destroy_app(context_, actor_, first.id));
     ASSERT_TRUE(destroy_app(context_, actor_, first.id));
-    ASSERT_TRUE(store_.write([&](WriteTx& tx) { return finish_destroy(tx, *tx.app(first.id), clock_.now()); }));
-    Team other{.id = TeamId::make(clock_, random_), .slug = "other", .number = 1, .created_at = clock_.now()};
+    ASSERT_TRUE(store_.write(
+        [&](WriteTx& tx) { return finish_destroy(tx, *tx.app(first.id), clock_.now()); }));
+    Team other{.id = TeamId::make(clock_, random_),
+               .slug = "other",
+               .number = 1,
+               .created_at = clock_.now()};
     ASSERT_TRUE(store_.write([&](WriteTx& tx) { return tx.put(other); }));
     ASSERT_TRUE(store_.write([&](WriteTx& tx) {
         const auto host = tx.host("shop.localhost");
         EXPECT_FALSE(host->app);
         EXPECT_EQ(*host->reserved_until, clock_.now() + std::chrono::hours(24 * 30));
-        App theirs{.id = AppId::make(clock_, random_), .team = other.id, .name = "theirs", .created_at = clock_.now()};
+        App theirs{.id = AppId::make(clock_, random_),
+                   .team = other.id,
+                   .name = "theirs",
+                   .created_at = clock_.now()};
         LOCO_CHECK(tx.put(theirs));
         const auto taken = claim_domains(tx, theirs, {"shop.localhost"}, clock_.now());
         EXPECT_FALSE(taken);
-        EXPECT_TRUE(claim_domains(tx, theirs, {"shop.localhost"}, clock_.now() + std::chrono::hours(24 * 31)));
+        EXPECT_TRUE(claim_domains(tx, theirs, {"shop.localhost"},
+                                  clock_.now() + std::chrono::hours(24 * 31)));
         return Result<>{};
     }));
     EXPECT_TRUE(create_app(context_, actor_, team_.id, "back"));
@@ -175,7 +190,8 @@ TEST_F(AppTest, ADestroyedAppsHostStaysWithItsTeamForThirtyDays) {
 
 TEST_F(AppTest, ADomainUnderTheBaseDomainIsRefusedUnlessItIsTheAppsOwnHost) {
     ASSERT_TRUE(create_app(context_, actor_, team_.id, "blog"));
-    for (const auto* domain : {"localhost", "registry.localhost", "blog.localhost", "free.localhost", "a.shop.localhost"}) {
+    for (const auto* domain : {"localhost", "registry.localhost", "blog.localhost",
+                               "free.localhost", "a.shop.localhost"}) {
         auto wants = spec();
         wants.domains = {"shop.example", domain};
         const auto refused = start_deploy(context_, actor_, app().id, wants);
@@ -217,7 +233,8 @@ TEST_F(AppTest, ADeployThatEndsWithoutGoingLiveFreesTheDomainsThatNothingElseNam
     go_live(first.id);
     const auto other = with({"open.example"});
     EXPECT_EQ(domains(), (Names{"live.example", "open.example", "slow.example"}));
-    EXPECT_FALSE(report_built(context_, overtaken.id, {.digest = kOtherDigest, .image_id = "j"}));  // superseded
+    EXPECT_FALSE(report_built(context_, overtaken.id,
+                              {.digest = kOtherDigest, .image_id = "j"}));  // superseded
     EXPECT_EQ(domains(), (Names{"live.example", "open.example"}));
     const auto broken = with({"broken.example", "live.example", "open.example"});
     ASSERT_TRUE(report_build_failure(context_, broken.id, {.message = "no such file"}));
@@ -227,7 +244,9 @@ TEST_F(AppTest, ADeployThatEndsWithoutGoingLiveFreesTheDomainsThatNothingElseNam
     EXPECT_EQ(domains(), (Names{"live.example", "open.example"}));
     const auto late = with({"late.example"});
     ASSERT_TRUE(report_built(context_, other.id, {.digest = kOtherDigest, .image_id = "j"}));
-    EXPECT_FALSE(report_built(context_, late.id, {.digest = "sha256:" + std::string(64, 'c'), .image_id = "k"}));  // locked
+    EXPECT_FALSE(
+        report_built(context_, late.id,
+                     {.digest = "sha256:" + std::string(64, 'c'), .image_id = "k"}));  // locked
     EXPECT_EQ(domains(), (Names{"live.example", "open.example"}));
 }
 
@@ -242,7 +261,9 @@ TEST_F(AppTest, ABuildTakesNoLockAndItsResultDoes) {
     EXPECT_EQ(late.error().kind, ErrorKind::conflict);
     EXPECT_EQ(late.error().code, "deploy_in_progress");
     EXPECT_NE(late.error().message.find("ada"), std::string::npos) << "the holder is shown";
-    read([&](const ReadTx& tx) { EXPECT_EQ(tx.deployment(two.id)->state, DeploymentState::failed); });
+    read([&](const ReadTx& tx) {
+        EXPECT_EQ(tx.deployment(two.id)->state, DeploymentState::failed);
+    });
 }
 
 TEST_F(AppTest, AResultReportedTwiceIsReportedOnce) {
@@ -270,7 +291,9 @@ TEST_F(AppTest, AnImageThatLocoDoesNotHaveMustBePushed) {
     const auto unknown = report_built(context_, one.id, {.digest = {}, .image_id = "never seen"});
     ASSERT_FALSE(unknown);
     EXPECT_EQ(unknown.error().code, "unknown_image");
-    read([&](const ReadTx& tx) { EXPECT_EQ(tx.deployment(one.id)->state, DeploymentState::building); });
+    read([&](const ReadTx& tx) {
+        EXPECT_EQ(tx.deployment(one.id)->state, DeploymentState::building);
+    });
 }
 
 TEST_F(AppTest, ADeployThatBeganBeforeTheOneThatIsLiveIsSuperseded) {
@@ -289,8 +312,11 @@ TEST_F(AppTest, ADeployIsRefusedWhileARequiredSecretIsNotSet) {
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().kind, ErrorKind::refused);
     EXPECT_NE(refused.error().message.find("TOKEN"), std::string::npos);
-    const auto seal = [](const AppId&, const std::string&, const Secret<>&) -> Result<std::string> { return "sealed"; };
-    ASSERT_TRUE(change_env(context_, actor_, app().id, {.values = {{"TOKEN", Secret<>("x")}}, .stage = true}, seal));
+    const auto seal = [](const AppId&, const std::string&, const Secret<>&) -> Result<std::string> {
+        return "sealed";
+    };
+    ASSERT_TRUE(change_env(context_, actor_, app().id,
+                           {.values = {{"TOKEN", Secret<>("x")}}, .stage = true}, seal));
     EXPECT_TRUE(start_deploy(context_, actor_, app().id, wants));
 }
 
@@ -320,7 +346,9 @@ TEST_F(AppTest, WithNothingLiveThereIsNothingToRepeat) {
     EXPECT_EQ(redeploy(context_, actor_, app().id).error().code, "nothing_live");
     EXPECT_EQ(restart(context_, actor_, app().id).error().code, "nothing_live");
     EXPECT_EQ(rollback(context_, actor_, app().id, std::nullopt).error().code, "nothing_live");
-    EXPECT_EQ(scale(context_, actor_, app().id, {.process = {}, .change = {.replicas = 2}}).error().code, "nothing_live");
+    EXPECT_EQ(
+        scale(context_, actor_, app().id, {.process = {}, .change = {.replicas = 2}}).error().code,
+        "nothing_live");
 }
 
 TEST_F(AppTest, AChangeOfReplicasKeepsTheSetAndOneOfMemoryMakesANewOne) {
@@ -333,7 +361,8 @@ TEST_F(AppTest, AChangeOfReplicasKeepsTheSetAndOneOfMemoryMakesANewOne) {
         row.lock.reset();
         return tx.put(row);
     }));
-    const auto larger = scale(context_, actor_, app().id, {.process = {}, .change = {.memory_bytes = 512LL << 20}});
+    const auto larger =
+        scale(context_, actor_, app().id, {.process = {}, .change = {.memory_bytes = 512LL << 20}});
     ASSERT_TRUE(larger && *larger);
     EXPECT_EQ((*larger)->set, (*larger)->id);
     EXPECT_EQ((*larger)->previous_scale.at("web").replicas, 3);
@@ -342,14 +371,20 @@ TEST_F(AppTest, AChangeOfReplicasKeepsTheSetAndOneOfMemoryMakesANewOne) {
 TEST_F(AppTest, TheScaleThatItHasMakesNoDeployment) {
     deploy(kDigest);
     ASSERT_TRUE(scale(context_, actor_, app().id, {.process = {}, .change = {}, .reset = true}));
-    EXPECT_EQ(*scale(context_, actor_, app().id, {.process = {}, .change = {}, .reset = true}), std::nullopt);
-    EXPECT_EQ(scale(context_, actor_, app().id, {.process = "nope", .change = {.replicas = 1}}).error().code, "no_such_process");
+    EXPECT_EQ(*scale(context_, actor_, app().id, {.process = {}, .change = {}, .reset = true}),
+              std::nullopt);
+    EXPECT_EQ(scale(context_, actor_, app().id, {.process = "nope", .change = {.replicas = 1}})
+                  .error()
+                  .code,
+              "no_such_process");
 }
 
 class FakeRegistry final : public Registry {
   public:
     std::string host() const override { return "r"; }
-    Result<ManifestInfo> manifest(const std::string&, const std::string&) override { return ManifestInfo{}; }
+    Result<ManifestInfo> manifest(const std::string&, const std::string&) override {
+        return ManifestInfo{};
+    }
     Result<RegistryToken> push_token(const std::string& repository) override {
         repositories.push_back(repository);
         return RegistryToken{.token = Secret<>("t"), .expires_at = {}};
@@ -386,18 +421,28 @@ TEST_F(AppTest, ACancelledBuildEndsAtOnceAndARolloutIsAsked) {
 
 TEST_F(AppTest, ChangingTheEnvironmentOfALiveAppReleasesIt) {
     deploy(kDigest);
-    const auto seal = [](const AppId&, const std::string& name, const Secret<>&) -> Result<std::string> { return "sealed " + name; };
-    const auto changed = change_env(context_, actor_, app().id, {.values = {{"KEY", Secret<>("value")}}}, seal);
+    const auto seal = [](const AppId&, const std::string& name,
+                         const Secret<>&) -> Result<std::string> { return "sealed " + name; };
+    const auto changed =
+        change_env(context_, actor_, app().id, {.values = {{"KEY", Secret<>("value")}}}, seal);
     ASSERT_TRUE(changed && changed->deployment);
     EXPECT_EQ(changed->deployment->kind, DeploymentKind::env);
     EXPECT_EQ(changed->deployment->env_version, 1);
     EXPECT_EQ(app().lock, changed->deployment->id);
-    const auto busy = change_env(context_, actor_, app().id, {.values = {{"KEY", std::nullopt}}}, seal);
+    const auto busy =
+        change_env(context_, actor_, app().id, {.values = {{"KEY", std::nullopt}}}, seal);
     EXPECT_EQ(busy.error().code, "deploy_in_progress");
     const auto now = app();
-    read([&](const ReadTx& tx) { EXPECT_TRUE(tx.env(now.id, now.env_version)->sealed.contains("KEY")) << "nothing of the refused change is kept"; });
+    read([&](const ReadTx& tx) {
+        EXPECT_TRUE(tx.env(now.id, now.env_version)->sealed.contains("KEY"))
+            << "nothing of the refused change is kept";
+    });
     for (const auto* name : {"PORT", "LOCO_APP", "1X", "A-B", ""}) {
-        EXPECT_EQ(change_env(context_, actor_, app().id, {.values = {{name, Secret<>("x")}}}, seal).error().kind, ErrorKind::invalid) << name;
+        EXPECT_EQ(change_env(context_, actor_, app().id, {.values = {{name, Secret<>("x")}}}, seal)
+                      .error()
+                      .kind,
+                  ErrorKind::invalid)
+            << name;
     }
 }
 

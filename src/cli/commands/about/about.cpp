@@ -23,7 +23,8 @@ Result<> run_whoami(Invocation& invocation) {
     }
     std::string text = text_at(me, "login") + " at " + invocation.api().url() + "\n";
     for (const auto& team : array_at(me, "teams")) {
-        text += "  " + std::string(text_at(team, "role")) + " of team " + text_at(team, "slug") + "\n";
+        text +=
+            "  " + std::string(text_at(team, "role")) + " of team " + text_at(team, "slug") + "\n";
     }
     invocation.print(text);
     return {};
@@ -37,11 +38,13 @@ Result<> run_docs(Invocation& invocation) {
     } else if (topic == "cli" || topic == "loco") {
         text = reference_markdown(all_commands());
     } else if (topic.empty()) {
-        text = "loco docs loco.toml     every key of loco.toml\n"
-               "loco docs cli           every command\n" +
-               invocation.api().url() + "/api/v1/openapi.json     the API\n";
+        text =
+            "loco docs loco.toml     every key of loco.toml\n"
+            "loco docs cli           every command\n" +
+            invocation.api().url() + "/api/v1/openapi.json     the API\n";
     } else {
-        return fail(ErrorKind::not_found, "there are no docs about \"" + topic + "\"", "see `loco docs`", "usage");
+        return fail(ErrorKind::not_found, "there are no docs about \"" + topic + "\"",
+                    "see `loco docs`", "usage");
     }
     if (invocation.json()) {
         invocation.print_json(json::object{{"topic", topic}, {"markdown", text}});
@@ -60,11 +63,13 @@ std::vector<std::string> candidates(Invocation& invocation, const std::vector<st
         const auto space = known.name.find(' ');
         const bool fits = space == std::string_view::npos
                               ? !words.empty() && words[0] == known.name
-                              : words.size() > 1 && words[0] == known.name.substr(0, space) && words[1] == known.name.substr(space + 1);
+                              : words.size() > 1 && words[0] == known.name.substr(0, space) &&
+                                    words[1] == known.name.substr(space + 1);
         if (fits) command = &known;
     }
     const auto previous = words.size() > 1 ? words[words.size() - 2] : std::string();
-    if (previous == "-a" || previous == "--app" || (command != nullptr && command->name == "destroy")) {
+    if (previous == "-a" || previous == "--app" ||
+        (command != nullptr && command->name == "destroy")) {
         if (const auto apps = invocation.api().list(invocation.team_path() + "/apps")) {
             for (const auto& app : *apps) {
                 // What a server says goes into a shell: only what an app's name can be.
@@ -79,7 +84,8 @@ std::vector<std::string> candidates(Invocation& invocation, const std::vector<st
             if (!option.hidden) found.emplace_back(option.name);
         }
         if (command->about_an_app) found.insert(found.end(), {"--app", "--profile"});
-        for (const auto* global : {"--json", "--quiet", "--help", "--host", "--team"}) found.emplace_back(global);
+        for (const auto* global : {"--json", "--quiet", "--help", "--host", "--team"})
+            found.emplace_back(global);
         return found;
     }
     for (const auto& known : all_commands()) {
@@ -87,7 +93,8 @@ std::vector<std::string> candidates(Invocation& invocation, const std::vector<st
         const auto space = known.name.find(' ');
         if (words.size() <= 1) {
             const auto word = known.name.substr(0, space);
-            if (found.empty() || found.back() != word) found.emplace_back(word);  // a noun's verbs stand together
+            if (found.empty() || found.back() != word)
+                found.emplace_back(word);  // a noun's verbs stand together
         } else if (space != std::string_view::npos && words[0] == known.name.substr(0, space)) {
             found.emplace_back(known.name.substr(space + 1));
         }
@@ -110,7 +117,8 @@ _loco() {
 }
 compdef _loco loco
 )sh";
-constexpr std::string_view kFish = R"sh(complete -c loco -f -a '(loco completion words -- (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'
+constexpr std::string_view kFish =
+    R"sh(complete -c loco -f -a '(loco completion words -- (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null)'
 )sh";
 
 Result<> run_completion(Invocation& invocation) {
@@ -123,9 +131,11 @@ Result<> run_completion(Invocation& invocation) {
     } else if (shell == "fish") {
         invocation.print(kFish);
     } else if (shell == "words") {
-        for (const auto& candidate : candidates(invocation, {words.begin() + 1, words.end()})) invocation.print(candidate + "\n");
+        for (const auto& candidate : candidates(invocation, {words.begin() + 1, words.end()}))
+            invocation.print(candidate + "\n");
     } else {
-        return fail(ErrorKind::invalid, "there is no completion for " + shell, "it is there for bash, zsh and fish", "usage");
+        return fail(ErrorKind::invalid, "there is no completion for " + shell,
+                    "it is there for bash, zsh and fish", "usage");
     }
     return {};
 }
@@ -143,7 +153,9 @@ Command whoami_command() {
 Command docs_command() {
     return {.name = "docs",
             .summary = "Read the documentation",
-            .help = "The references as Markdown.\n\n    loco docs\n    loco docs loco.toml\n    loco docs cli",
+            .help =
+                "The references as Markdown.\n\n    loco docs\n    loco docs loco.toml\n    loco "
+                "docs cli",
             .arguments = {{.name = "TOPIC", .help = "loco.toml or cli"}},
             .run = run_docs};
 }
@@ -151,9 +163,15 @@ Command docs_command() {
 Command completion_command() {
     return {.name = "completion",
             .summary = "Print the completion for a shell",
-            .help = "Completes commands, options and names of apps.\n\n    loco completion bash > /etc/bash_completion.d/loco\n    "
-                    "source <(loco completion zsh)\n    loco completion fish > ~/.config/fish/completions/loco.fish",
-            .arguments = {{.name = "SHELL", .help = "bash, zsh or fish", .required = true, .repeated = true}},
+            .help =
+                "Completes commands, options and names of apps.\n\n    loco completion bash > "
+                "/etc/bash_completion.d/loco\n    "
+                "source <(loco completion zsh)\n    loco completion fish > "
+                "~/.config/fish/completions/loco.fish",
+            .arguments = {{.name = "SHELL",
+                           .help = "bash, zsh or fish",
+                           .required = true,
+                           .repeated = true}},
             .run = run_completion};
 }
 

@@ -19,10 +19,11 @@ Result<> run_init(Invocation& invocation) {
     const auto file = folder / "loco.toml";
     std::error_code error;
     if (std::filesystem::exists(file, error) && !invocation.has("--force")) {
-        return fail(ErrorKind::conflict, file.string() + " is there already", "check it with `loco validate`, or write it anew with --force",
-                    "spec_exists");
+        return fail(ErrorKind::conflict, file.string() + " is there already",
+                    "check it with `loco validate`, or write it anew with --force", "spec_exists");
     }
-    LOCO_ASSIGN(const auto init, spec::init_folder(std::filesystem::absolute(folder).lexically_normal()));
+    LOCO_ASSIGN(const auto init,
+                spec::init_folder(std::filesystem::absolute(folder).lexically_normal()));
     LOCO_TRY(os::write_file_atomically(file, init.text));
     if (invocation.json()) {
         json::array warnings;
@@ -34,8 +35,10 @@ Result<> run_init(Invocation& invocation) {
                                            {"warnings", std::move(warnings)}});
         return {};
     }
-    invocation.note("wrote " + file.string() + ": app " + init.name + ", port " + std::to_string(init.port) +
-                    (init.port_found ? " (from the Dockerfile)" : " (a guess: change it if the app listens elsewhere)"));
+    invocation.note("wrote " + file.string() + ": app " + init.name + ", port " +
+                    std::to_string(init.port) +
+                    (init.port_found ? " (from the Dockerfile)"
+                                     : " (a guess: change it if the app listens elsewhere)"));
     for (const auto& warning : init.warnings) invocation.warn(warning);
     if (init.warnings.empty()) invocation.note("next: loco deploy");
     return {};
@@ -50,7 +53,8 @@ json::object present(const spec::Diagnostic& diagnostic) {
 }
 
 Result<> run_validate(Invocation& invocation) {
-    const auto where = invocation.option("--config").value_or(invocation.argument("DIR").value_or("."));
+    const auto where =
+        invocation.option("--config").value_or(invocation.argument("DIR").value_or("."));
     if (!invocation.json()) {
         LOCO_ASSIGN(const auto read, invocation.read_spec(where));
         invocation.note("✓ " + where + " is valid: app " + read.spec.name);
@@ -62,9 +66,10 @@ Result<> run_validate(Invocation& invocation) {
     if (!read) {
         for (const auto& diagnostic : read.error()) diagnostics.push_back(present(diagnostic));
     }
-    invocation.print_json(json::object{{"valid", read.has_value()},
-                                       {"diagnostics", std::move(diagnostics)},
-                                       {"spec", read ? spec::to_json_value(*read) : json::value(nullptr)}});
+    invocation.print_json(
+        json::object{{"valid", read.has_value()},
+                     {"diagnostics", std::move(diagnostics)},
+                     {"spec", read ? spec::to_json_value(*read) : json::value(nullptr)}});
     if (read) return {};
     auto error = spec::to_error(read.error());
     error.code = "already_reported";
@@ -74,24 +79,30 @@ Result<> run_validate(Invocation& invocation) {
 }  // namespace
 
 Command init_command() {
-    return {.name = "init",
-            .summary = "Write a loco.toml for a folder",
-            .help = "Looks into the Dockerfile for the port and the user, and writes a commented file.\n\n    loco init\n    loco init "
-                    "path/to/app",
-            .options = {{.name = "--force", .letter = 'f', .help = "write it anew when there is one"}},
-            .arguments = {{.name = "DIR", .help = "the app's folder; without it this one"}},
-            .run = run_init};
+    return {
+        .name = "init",
+        .summary = "Write a loco.toml for a folder",
+        .help =
+            "Looks into the Dockerfile for the port and the user, and writes a commented file.\n\n "
+            "   loco init\n    loco init "
+            "path/to/app",
+        .options = {{.name = "--force", .letter = 'f', .help = "write it anew when there is one"}},
+        .arguments = {{.name = "DIR", .help = "the app's folder; without it this one"}},
+        .run = run_init};
 }
 
 Command validate_command() {
-    return {.name = "validate",
-            .summary = "Check a loco.toml",
-            .help = "Every mistake at once, each with its line, what was expected, and a fix. `loco docs loco.toml` explains every "
-                    "key.\n\n    loco validate\n    loco validate -c other.toml --profile staging",
-            .options = {{.name = "--config", .letter = 'c', .value = "FILE", .help = "another file"}},
-            .arguments = {{.name = "DIR", .help = "the app's folder; without it this one"}},
-            .about_an_app = true,
-            .run = run_validate};
+    return {
+        .name = "validate",
+        .summary = "Check a loco.toml",
+        .help =
+            "Every mistake at once, each with its line, what was expected, and a fix. `loco docs "
+            "loco.toml` explains every "
+            "key.\n\n    loco validate\n    loco validate -c other.toml --profile staging",
+        .options = {{.name = "--config", .letter = 'c', .value = "FILE", .help = "another file"}},
+        .arguments = {{.name = "DIR", .help = "the app's folder; without it this one"}},
+        .about_an_app = true,
+        .run = run_validate};
 }
 
 }  // namespace loco::cli

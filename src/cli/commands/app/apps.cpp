@@ -28,7 +28,8 @@ std::string short_time(const std::string& rfc3339) {
 Style style_of_state(const std::string& state) {
     if (state == "live" || state == "healthy") return Style::green;
     if (state == "down" || state == "failed" || state == "backoff") return Style::red;
-    if (state == "degraded" || state == "starting" || state == "pending" || state == "destroying") return Style::yellow;
+    if (state == "degraded" || state == "starting" || state == "pending" || state == "destroying")
+        return Style::yellow;
     return Style::dim;
 }
 
@@ -46,17 +47,19 @@ Result<> run_apps(Invocation& invocation) {
     std::vector<std::vector<std::string>> rows{{"NAME", "STATE", "RELEASE", "URL"}};
     for (const auto& app : apps) {
         const auto state = text_at(app, "state");
-        rows.push_back({text_at(app, "name"), styled(state, style_of_state(state), colour), or_dash(text_at(app, "release")),
-                        or_dash(text_at(app, "url"))});
+        rows.push_back({text_at(app, "name"), styled(state, style_of_state(state), colour),
+                        or_dash(text_at(app, "release")), or_dash(text_at(app, "url"))});
     }
-    invocation.print(table(rows, invocation.terminal().out_is_terminal() ? invocation.terminal().width() : 0));
+    invocation.print(
+        table(rows, invocation.terminal().out_is_terminal() ? invocation.terminal().width() : 0));
     return {};
 }
 
 Result<> run_create(Invocation& invocation) {
     const auto argument = invocation.argument("APP");
     LOCO_ASSIGN(const auto name, argument ? Result<std::string>(*argument) : invocation.app_name());
-    LOCO_ASSIGN(const auto app, invocation.api().post(invocation.team_path() + "/apps", json::object{{"name", name}}));
+    LOCO_ASSIGN(const auto app, invocation.api().post(invocation.team_path() + "/apps",
+                                                      json::object{{"name", name}}));
     if (invocation.json()) {
         invocation.print_json(app);
         return {};
@@ -85,7 +88,9 @@ Result<> run_destroy(Invocation& invocation) {
     const auto path = invocation.team_path() + "/apps/" + client::part(name);
     LOCO_TRY(invocation.api().get(path));  // that it exists, before the question
     if (!invocation.has("--yes")) {
-        LOCO_ASSIGN(const bool sure, invocation.confirm("Remove " + name + " with its releases, variables and logs?", "--yes"));
+        LOCO_ASSIGN(const bool sure,
+                    invocation.confirm("Remove " + name + " with its releases, variables and logs?",
+                                       "--yes"));
         if (!sure) return fail(ErrorKind::interrupted, "nothing was removed");
     }
     LOCO_ASSIGN(const auto app, invocation.api().remove(path));
@@ -102,7 +107,8 @@ Result<> run_open(Invocation& invocation) {
     LOCO_ASSIGN(const auto path, invocation.app_path());
     LOCO_ASSIGN(const auto app, invocation.api().get(path));
     const auto url = text_at(app, "url");
-    if (url.empty()) return fail(ErrorKind::not_found, "the app has no URL: it is a worker", {}, "no_url");
+    if (url.empty())
+        return fail(ErrorKind::not_found, "the app has no URL: it is a worker", {}, "no_url");
     if (invocation.json()) {
         invocation.print_json(json::object{{"url", url}});
         return {};
@@ -127,23 +133,29 @@ Result<> run_releases(Invocation& invocation) {
         invocation.note("no releases yet; deploy with `loco deploy`");
         return {};
     }
-    std::vector<std::vector<std::string>> rows{{"RELEASE", "STATE", "KIND", "BY", "CREATED", "IMAGE"}};
+    std::vector<std::vector<std::string>> rows{
+        {"RELEASE", "STATE", "KIND", "BY", "CREATED", "IMAGE"}};
     for (const auto& item : items) {
-        std::string state = bool_at(item, "live")              ? "live"
-                            : !text_at(item, "live_at").empty() ? (bool_at(item, "image_kept") ? "was live" : "cleaned up")
-                                                                : or_dash(text_at(item, "state"));
-        rows.push_back({text_at(item, "release"), styled(state, style_of_state(state), invocation.colour_out()),
-                        or_dash(text_at(item, "kind")), text_at(item, "actor"), short_time(text_at(item, "created_at")),
+        std::string state = bool_at(item, "live") ? "live"
+                            : !text_at(item, "live_at").empty()
+                                ? (bool_at(item, "image_kept") ? "was live" : "cleaned up")
+                                : or_dash(text_at(item, "state"));
+        rows.push_back({text_at(item, "release"),
+                        styled(state, style_of_state(state), invocation.colour_out()),
+                        or_dash(text_at(item, "kind")), text_at(item, "actor"),
+                        short_time(text_at(item, "created_at")),
                         text_at(item, "digest").substr(0, 19)});
     }
-    invocation.print(table(rows, invocation.terminal().out_is_terminal() ? invocation.terminal().width() : 0));
+    invocation.print(
+        table(rows, invocation.terminal().out_is_terminal() ? invocation.terminal().width() : 0));
     return {};
 }
 
 Result<> run_events(Invocation& invocation) {
     LOCO_ASSIGN(const auto path, invocation.app_path());
     LOCO_ASSIGN(const auto n, invocation.number("--lines", 1, 1000));
-    LOCO_ASSIGN(const auto page, invocation.api().get(path + "/events?limit=" + std::to_string(n.value_or(50))));
+    LOCO_ASSIGN(const auto page,
+                invocation.api().get(path + "/events?limit=" + std::to_string(n.value_or(50))));
     if (invocation.json()) {
         invocation.print_json(page);
         return {};
@@ -151,10 +163,11 @@ Result<> run_events(Invocation& invocation) {
     const bool colour = invocation.colour_out();
     std::vector<std::vector<std::string>> rows;
     for (const auto& event : array_at(page, "items")) {
-        rows.push_back({styled(short_time(text_at(event, "at")), Style::dim, colour), text_at(event, "kind"),
-                        harmless(text_at(event, "message"), false)});
+        rows.push_back({styled(short_time(text_at(event, "at")), Style::dim, colour),
+                        text_at(event, "kind"), harmless(text_at(event, "message"), false)});
     }
-    invocation.print(table(rows, invocation.terminal().out_is_terminal() ? invocation.terminal().width() : 0));
+    invocation.print(
+        table(rows, invocation.terminal().out_is_terminal() ? invocation.terminal().width() : 0));
     return {};
 }
 
@@ -163,16 +176,20 @@ Result<> run_events(Invocation& invocation) {
 Command apps_command() {
     return {.name = "apps",
             .summary = "List the team's apps",
-            .help = "Every app of the team with what it is doing, its live release and where it answers.\n\n    loco apps\n    "
-                    "loco apps --json",
+            .help =
+                "Every app of the team with what it is doing, its live release and where it "
+                "answers.\n\n    loco apps\n    "
+                "loco apps --json",
             .run = run_apps};
 }
 
 Command create_command() {
     return {.name = "create",
             .summary = "Create an app without a release, to set its secrets first",
-            .help = "`loco deploy` creates the app as well; create it before when it needs secrets or you want its URL.\n\n    "
-                    "loco create shop\n    loco env set DATABASE_URL -a shop",
+            .help =
+                "`loco deploy` creates the app as well; create it before when it needs secrets or "
+                "you want its URL.\n\n    "
+                "loco create shop\n    loco env set DATABASE_URL -a shop",
             .arguments = {{.name = "APP", .help = "its name; without it the one in ./loco.toml"}},
             .about_an_app = true,
             .run = run_create};
@@ -181,8 +198,10 @@ Command create_command() {
 Command destroy_command() {
     return {.name = "destroy",
             .summary = "Remove an app and all that belongs to it",
-            .help = "Stops its instances and removes its routes, releases, variables and logs. Its host name stays with the team "
-                    "for 30 days.\n\n    loco destroy shop --yes",
+            .help =
+                "Stops its instances and removes its routes, releases, variables and logs. Its "
+                "host name stays with the team "
+                "for 30 days.\n\n    loco destroy shop --yes",
             .options = {{.name = "--yes", .letter = 'y', .help = "do not ask"},
                         {.name = "--detach", .help = "do not wait until it is gone"}},
             .arguments = {{.name = "APP", .help = "its name; without it the one in ./loco.toml"}},
@@ -201,8 +220,10 @@ Command open_command() {
 Command releases_command() {
     return {.name = "releases",
             .summary = "List the app's releases, newest first",
-            .help = "A release is an image, a specification and an environment; it never changes. What was live before can be "
-                    "released again with `loco rollback vN`.\n\n    loco releases",
+            .help =
+                "A release is an image, a specification and an environment; it never changes. What "
+                "was live before can be "
+                "released again with `loco rollback vN`.\n\n    loco releases",
             .about_an_app = true,
             .run = run_releases};
 }
@@ -210,9 +231,14 @@ Command releases_command() {
 Command events_command() {
     return {.name = "events",
             .summary = "Show what happened to the app",
-            .help = "The app's history: deployments, crashes, changes of its environment, and who made them.\n\n    loco events\n "
-                    "   loco events -n 200",
-            .options = {{.name = "--lines", .letter = 'n', .value = "N", .help = "so many of the newest (50)"}},
+            .help =
+                "The app's history: deployments, crashes, changes of its environment, and who made "
+                "them.\n\n    loco events\n "
+                "   loco events -n 200",
+            .options = {{.name = "--lines",
+                         .letter = 'n',
+                         .value = "N",
+                         .help = "so many of the newest (50)"}},
             .about_an_app = true,
             .run = run_events};
 }

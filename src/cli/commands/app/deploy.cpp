@@ -34,11 +34,13 @@ struct Job {
 };
 
 // Begins the deployment; the app is created when it is not there.
-Result<json::value> begin(Invocation& invocation, const std::string& app_path, const AppSpec& spec) {
+Result<json::value> begin(Invocation& invocation, const std::string& app_path,
+                          const AppSpec& spec) {
     const json::value body = json::object{{"kind", "deploy"}, {"spec", spec::to_json_value(spec)}};
     auto begun = invocation.api().post(app_path + "/deployments", body);
     if (begun || begun.error().code != "no_such_app") return begun;
-    const auto created = invocation.api().post(invocation.team_path() + "/apps", json::object{{"name", spec.name}});
+    const auto created =
+        invocation.api().post(invocation.team_path() + "/apps", json::object{{"name", spec.name}});
     // Another client may have been quicker: then it exists, and we go on with it.
     if (!created && created.error().code != "app_exists") return fail(created.error());
     return invocation.api().post(app_path + "/deployments", body);
@@ -53,15 +55,18 @@ std::string join(const std::vector<std::string>& lines) {
 void tell_failure(Invocation& invocation, BuildView& view, const build::BuildFailure& failure) {
     if (invocation.json()) return;
     const bool colour = invocation.colour_err();
-    for (const auto& line : failure.tail) view.line(styled("  | ", Style::dim, colour) + harmless(line, colour));
+    for (const auto& line : failure.tail)
+        view.line(styled("  | ", Style::dim, colour) + harmless(line, colour));
     if (failure.line > 0) {
-        view.line(fmt::format("  {}:{}: {}", failure.dockerfile, failure.line, styled(harmless(failure.instruction, false), Style::bold, colour)));
+        view.line(fmt::format("  {}:{}: {}", failure.dockerfile, failure.line,
+                              styled(harmless(failure.instruction, false), Style::bold, colour)));
     }
 }
 
 // Tells the server that there will be no image, and why. Its own failure is of no use to the user: the build's is.
 void report_failure(const Job& job, const Error& error, const std::string& evidence) {
-    const json::object failure{{"code", error.code_or_kind()}, {"message", error.message}, {"evidence", evidence}};
+    const json::object failure{
+        {"code", error.code_or_kind()}, {"message", error.message}, {"evidence", evidence}};
     (void)job.api().post(job.path + "/result", json::object{{"failure", failure}});
 }
 
@@ -69,15 +74,17 @@ void cancel(const Job& job) { (void)job.api().post(job.path + "/cancel", json::o
 
 Result<build::BuildRequest> build_request(const Job& job) {
     const auto& spec = job.read.spec.build;
-    build::BuildRequest request{.context = job.read.folder / spec.context,
-                                .dockerfile = job.read.folder / spec.dockerfile,
-                                .target = spec.target,
-                                .platform = spec.platform.empty() ? text_at(job.deployment, "platform") : spec.platform,
-                                .args = spec.args};
+    build::BuildRequest request{
+        .context = job.read.folder / spec.context,
+        .dockerfile = job.read.folder / spec.dockerfile,
+        .target = spec.target,
+        .platform = spec.platform.empty() ? text_at(job.deployment, "platform") : spec.platform,
+        .args = spec.args};
     for (const auto& [id, file] : spec.secrets) request.secrets[id] = job.read.folder / file;
-    request.tags = {text_at(job.deployment, "registry") + "/" + text_at(job.deployment, "repository") + ":" +
-                    text_at(job.deployment, "tag")};
-    request.labels = {{"loco.dev/app", job.read.spec.name}, {"loco.dev/team", job.invocation.settings().team}};
+    request.tags = {text_at(job.deployment, "registry") + "/" +
+                    text_at(job.deployment, "repository") + ":" + text_at(job.deployment, "tag")};
+    request.labels = {{"loco.dev/app", job.read.spec.name},
+                      {"loco.dev/team", job.invocation.settings().team}};
     return request;
 }
 
@@ -89,23 +96,28 @@ Result<std::string> build_image(Job& job, BuildView& view, engine::Engine& engin
         return fail(builder.error());
     }
     LOCO_ASSIGN(const auto request, build_request(job));
-    LogUploader log({.url = job.invocation.settings().host, .token = job.invocation.settings().token}, job.path);
-    const build::BuildHooks hooks{.on_context = [&](const auto& summary) { view.context(summary); },
-                                  .on_event = [&](const auto& event) { view.event(event); },
-                                  .on_output = [&](std::string_view text) { log.add(text); },
-                                  .cancelled = [&] { return interrupted() || log.ended().has_value(); }};
+    LogUploader log(
+        {.url = job.invocation.settings().host, .token = job.invocation.settings().token},
+        job.path);
+    const build::BuildHooks hooks{
+        .on_context = [&](const auto& summary) { view.context(summary); },
+        .on_event = [&](const auto& event) { view.event(event); },
+        .on_output = [&](std::string_view text) { log.add(text); },
+        .cancelled = [&] { return interrupted() || log.ended().has_value(); }};
     const auto built = builder->build(request, hooks);
     log.finish();
     if (built) return built->image_id;
     if (interrupted()) {
         cancel(job);
-        return fail(ErrorKind::interrupted, "interrupted; the deployment was cancelled, what served before still serves");
+        return fail(ErrorKind::interrupted,
+                    "interrupted; the deployment was cancelled, what served before still serves");
     }
     if (const auto ended = log.ended()) return fail(*ended);
     tell_failure(job.invocation, view, built.error());
     auto evidence = join(built.error().tail);
     if (built.error().line > 0) {
-        evidence += fmt::format("{}:{}: {}\n", built.error().dockerfile, built.error().line, built.error().instruction);
+        evidence += fmt::format("{}:{}: {}\n", built.error().dockerfile, built.error().line,
+                                built.error().instruction);
     }
     report_failure(job, built.error().error, evidence);
     auto error = built.error().error;
@@ -132,18 +144,23 @@ Result<std::string> local_image(const Job& job, engine::Engine& engine) {
 }
 
 // Keeps the lease while something takes long that has no output.
-Result<std::string> push_image(Job& job, BuildView& view, engine::Engine& engine, const std::string& image_id) {
+Result<std::string> push_image(Job& job, BuildView& view, engine::Engine& engine,
+                               const std::string& image_id) {
     http::Client client;
     std::uint64_t moved = 0;
     const auto push_once = [&]() -> Result<build::PushOutcome> {
-        LOCO_ASSIGN(const auto token, job.api().post(job.path + "/push-token", json::object(), {.patience = kPatience}));
-        LogUploader heartbeat({.url = job.invocation.settings().host, .token = job.invocation.settings().token}, job.path);
-        const build::PushHooks hooks{.on_progress =
-                                         [&](const engine::TransferProgress& progress) {
-                                             moved = std::max(moved, static_cast<std::uint64_t>(progress.current));
-                                             view.status("pushing " + progress.layer + " " + progress.status);
-                                         },
-                                     .cancelled = [&] { return interrupted() || heartbeat.ended().has_value(); }};
+        LOCO_ASSIGN(const auto token, job.api().post(job.path + "/push-token", json::object(),
+                                                     {.patience = kPatience}));
+        LogUploader heartbeat(
+            {.url = job.invocation.settings().host, .token = job.invocation.settings().token},
+            job.path);
+        const build::PushHooks hooks{
+            .on_progress =
+                [&](const engine::TransferProgress& progress) {
+                    moved = std::max(moved, static_cast<std::uint64_t>(progress.current));
+                    view.status("pushing " + progress.layer + " " + progress.status);
+                },
+            .cancelled = [&] { return interrupted() || heartbeat.ended().has_value(); }};
         return build::push(engine, client,
                            {.image = image_id,
                             .registry = text_at(token, "registry"),
@@ -164,26 +181,34 @@ Result<std::string> push_image(Job& job, BuildView& view, engine::Engine& engine
     if (!pushed) {
         if (interrupted()) {
             cancel(job);
-            return fail(ErrorKind::interrupted, "interrupted; the deployment was cancelled, what served before still serves");
+            return fail(
+                ErrorKind::interrupted,
+                "interrupted; the deployment was cancelled, what served before still serves");
         }
         report_failure(job, pushed.error(), {});
         return fail(pushed.error());
     }
     view.line(styled("✓", Style::green, job.invocation.colour_err()) +
-              fmt::format(" pushed {} of {} layers", pushed->layers - pushed->layers_existing, pushed->layers) +
-              styled(fmt::format("  {:.1f} s", pushed->seconds), Style::dim, job.invocation.colour_err()));
+              fmt::format(" pushed {} of {} layers", pushed->layers - pushed->layers_existing,
+                          pushed->layers) +
+              styled(fmt::format("  {:.1f} s", pushed->seconds), Style::dim,
+                     job.invocation.colour_err()));
     return pushed->digest;
 }
 
 // Tells the server what was built. An image that the app has already need not travel.
-Result<json::value> report_image(Job& job, BuildView& view, engine::Engine& engine, const std::string& image_id) {
+Result<json::value> report_image(Job& job, BuildView& view, engine::Engine& engine,
+                                 const std::string& image_id) {
     const auto& live = at(job.deployment, "live");
     if (live.is_object() && text_at(live, "image_id") == image_id) {
-        auto answer = job.api().post(job.path + "/result", json::object{{"image_id", image_id}}, {.patience = kPatience});
+        auto answer = job.api().post(job.path + "/result", json::object{{"image_id", image_id}},
+                                     {.patience = kPatience});
         if (answer || answer.error().code != "unknown_image") return answer;
     }
     LOCO_ASSIGN(const auto digest, push_image(job, view, engine, image_id));
-    return job.api().post(job.path + "/result", json::object{{"digest", digest}, {"image_id", image_id}}, {.patience = kPatience});
+    return job.api().post(job.path + "/result",
+                          json::object{{"digest", digest}, {"image_id", image_id}},
+                          {.patience = kPatience});
 }
 
 Result<> conclude(Job& job, const json::value& answer) {
@@ -197,8 +222,8 @@ Result<> conclude(Job& job, const json::value& answer) {
             job.invocation.print_json(document);
             return {};
         }
-        job.invocation.note(styled("nothing changed: already live as " + text_at(answer, "release"), Style::bold,
-                                   job.invocation.colour_err()));
+        job.invocation.note(styled("nothing changed: already live as " + text_at(answer, "release"),
+                                   Style::bold, job.invocation.colour_err()));
         if (const auto url = text_at(app, "url"); !url.empty()) job.invocation.print(url + "\n");
         return {};
     }
@@ -208,7 +233,8 @@ Result<> conclude(Job& job, const json::value& answer) {
 // DOCKER_HOST goes before the engine that `loco up` has noted, which may be one of its own at no usual place.
 Result<std::string> find_engine(const Settings& settings) {
     std::error_code error;
-    const bool noted = std::getenv("DOCKER_HOST") == nullptr && std::filesystem::is_socket(settings.engine, error);
+    const bool noted =
+        std::getenv("DOCKER_HOST") == nullptr && std::filesystem::is_socket(settings.engine, error);
     return engine::find_socket(noted ? settings.engine : std::string());
 }
 
@@ -222,22 +248,30 @@ Result<> dry_run(Invocation& invocation, const ReadSpec& read, const std::string
                       {"live", app ? at(*app, "release") : json::value(nullptr)},
                       {"spec", spec::to_json_value(spec)}};
     if (spec.build.image.empty()) {
-        LOCO_ASSIGN(const auto context, build::Context::scan({.context = read.folder / spec.build.context,
-                                                              .dockerfile = read.folder / spec.build.dockerfile}));
+        LOCO_ASSIGN(const auto context,
+                    build::Context::scan({.context = read.folder / spec.build.context,
+                                          .dockerfile = read.folder / spec.build.dockerfile}));
         json::array files;
         for (const auto& path : context.paths()) files.emplace_back(path);
-        plan["context"] = json::object{{"files", context.summary().files}, {"bytes", context.summary().bytes}, {"paths", std::move(files)}};
+        plan["context"] = json::object{{"files", context.summary().files},
+                                       {"bytes", context.summary().bytes},
+                                       {"paths", std::move(files)}};
     }
     if (invocation.json()) {
         invocation.print_json(plan);
         return {};
     }
-    std::string text = app ? "deploys " + spec.name + " (live: " + (text_at(*app, "release").empty() ? "nothing" : text_at(*app, "release")) + ")\n"
-                           : "creates the app " + spec.name + " and deploys it\n";
+    std::string text =
+        app ? "deploys " + spec.name + " (live: " +
+                  (text_at(*app, "release").empty() ? "nothing" : text_at(*app, "release")) + ")\n"
+            : "creates the app " + spec.name + " and deploys it\n";
     if (spec.build.image.empty()) {
-        text += fmt::format("builds {} with {} files, {}\n", spec.build.dockerfile, int_at(plan["context"], "files"),
-                            megabytes(static_cast<std::uint64_t>(int_at(plan["context"], "bytes"))));
-        for (const auto& path : array_at(plan["context"], "paths")) text += "  " + harmless(std::string(path.as_string()), false) + "\n";
+        text +=
+            fmt::format("builds {} with {} files, {}\n", spec.build.dockerfile,
+                        int_at(plan["context"], "files"),
+                        megabytes(static_cast<std::uint64_t>(int_at(plan["context"], "bytes"))));
+        for (const auto& path : array_at(plan["context"], "paths"))
+            text += "  " + harmless(std::string(path.as_string()), false) + "\n";
     } else {
         text += "takes the image " + spec.build.image + "\n";
     }
@@ -247,14 +281,18 @@ Result<> dry_run(Invocation& invocation, const ReadSpec& read, const std::string
 
 Result<> run_deploy(Invocation& invocation) {
     if (const auto builder = invocation.option("--builder"); builder && *builder != "docker") {
-        return fail(ErrorKind::invalid, "the builder " + *builder + " is not supported by this version", "leave --builder out", "usage");
+        return fail(ErrorKind::invalid,
+                    "the builder " + *builder + " is not supported by this version",
+                    "leave --builder out", "usage");
     }
-    const auto where = invocation.option("--config").value_or(invocation.argument("DIR").value_or("."));
+    const auto where =
+        invocation.option("--config").value_or(invocation.argument("DIR").value_or("."));
     const auto image = invocation.option("--image");
     LOCO_ASSIGN(auto read, invocation.read_spec(where, /*builds=*/!image));
     if (image) read.spec.build.image = *image;
     if (const auto& named = invocation.parsed().app; named && *named != read.spec.name) {
-        return fail(ErrorKind::invalid, "loco.toml is of the app " + read.spec.name + ", not of " + *named,
+        return fail(ErrorKind::invalid,
+                    "loco.toml is of the app " + read.spec.name + ", not of " + *named,
                     "leave -a out, or change name in loco.toml", "usage");
     }
     const auto app_path = invocation.team_path() + "/apps/" + client::part(read.spec.name);
@@ -263,7 +301,11 @@ Result<> run_deploy(Invocation& invocation) {
     (void)interrupted();  // from here on Ctrl-C is ours to handle
     LOCO_ASSIGN(auto deployment, begin(invocation, app_path, read.spec));
     const auto path = app_path + "/deployments/" + text_at(deployment, "id");
-    Job job{.invocation = invocation, .read = std::move(read), .app_path = app_path, .deployment = std::move(deployment), .path = path};
+    Job job{.invocation = invocation,
+            .read = std::move(read),
+            .app_path = app_path,
+            .deployment = std::move(deployment),
+            .path = path};
     json::value answer;
     {
         BuildView view(invocation);
@@ -273,7 +315,9 @@ Result<> run_deploy(Invocation& invocation) {
             return fail(socket.error());
         }
         engine::Engine engine(*socket);
-        LOCO_ASSIGN(const auto image_id, job.read.spec.build.image.empty() ? build_image(job, view, engine) : local_image(job, engine));
+        LOCO_ASSIGN(const auto image_id, job.read.spec.build.image.empty()
+                                             ? build_image(job, view, engine)
+                                             : local_image(job, engine));
         LOCO_ASSIGN(answer, report_image(job, view, engine, image_id));
     }
     return conclude(job, answer);
@@ -284,15 +328,22 @@ Result<> run_deploy(Invocation& invocation) {
 Command deploy_command() {
     return {.name = "deploy",
             .summary = "Build the folder's image and release it without interruption",
-            .help = "Reads loco.toml, builds the Dockerfile with the local container engine, pushes what changed, and waits until "
-                    "the new release serves. What served before serves on until then, and stays if anything fails. Nothing "
-                    "changed: nothing is done. Ctrl-C cancels it.\n\n    loco deploy\n    loco deploy examples/hello\n    loco deploy "
-                    "--image ghcr.io/acme/shop:1.2\n    loco deploy --dry-run",
-            .options = {{.name = "--config", .letter = 'c', .value = "FILE", .help = "another loco.toml"},
-                        {.name = "--image", .value = "REF", .help = "release this local image instead of building"},
-                        {.name = "--builder", .value = "B", .help = "docker"},
-                        {.name = "--dry-run", .help = "only say what would be done"},
-                        {.name = "--detach", .help = "do not wait until it serves"}},
+            .help =
+                "Reads loco.toml, builds the Dockerfile with the local container engine, pushes "
+                "what changed, and waits until "
+                "the new release serves. What served before serves on until then, and stays if "
+                "anything fails. Nothing "
+                "changed: nothing is done. Ctrl-C cancels it.\n\n    loco deploy\n    loco deploy "
+                "examples/hello\n    loco deploy "
+                "--image ghcr.io/acme/shop:1.2\n    loco deploy --dry-run",
+            .options =
+                {{.name = "--config", .letter = 'c', .value = "FILE", .help = "another loco.toml"},
+                 {.name = "--image",
+                  .value = "REF",
+                  .help = "release this local image instead of building"},
+                 {.name = "--builder", .value = "B", .help = "docker"},
+                 {.name = "--dry-run", .help = "only say what would be done"},
+                 {.name = "--detach", .help = "do not wait until it serves"}},
             .arguments = {{.name = "DIR", .help = "the app's folder; without it this one"}},
             .about_an_app = true,
             .run = run_deploy};

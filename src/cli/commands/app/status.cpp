@@ -31,26 +31,33 @@ std::string usage_of(const json::value& metrics, const std::string& instance, st
     for (const auto& row : array_at(metrics, "instances")) {
         if (text_at(row, "instance") != instance) continue;
         return fmt::format("{}m cpu, {:.1f} of {} MiB", int_at(row, "cpu_millis"),
-                           static_cast<double>(int_at(row, "memory_bytes")) / (1 << 20), limit >> 20);
+                           static_cast<double>(int_at(row, "memory_bytes")) / (1 << 20),
+                           limit >> 20);
     }
     return {};
 }
 
-std::string instance_rows(Invocation& invocation, const json::value& app, const json::value& metrics) {
+std::string instance_rows(Invocation& invocation, const json::value& app,
+                          const json::value& metrics) {
     const bool colour = invocation.colour_out();
     std::vector<std::vector<std::string>> rows;
     for (const auto& instance : array_at(app, "instances")) {
         const auto state = text_at(instance, "state");
-        std::string remark = usage_of(metrics, text_at(instance, "id"), int_at(instance, "memory_bytes"));
-        const auto add = [&](const std::string& text) { remark += (remark.empty() ? "" : ", ") + text; };
-        if (int_at(instance, "restarts") > 0) add(fmt::format("{} restarts", int_at(instance, "restarts")));
+        std::string remark =
+            usage_of(metrics, text_at(instance, "id"), int_at(instance, "memory_bytes"));
+        const auto add = [&](const std::string& text) {
+            remark += (remark.empty() ? "" : ", ") + text;
+        };
+        if (int_at(instance, "restarts") > 0)
+            add(fmt::format("{} restarts", int_at(instance, "restarts")));
         if (bool_at(instance, "oom_killed")) add("was killed for memory");
         if (state != "healthy" && !text_at(instance, "last_problem").empty()) {
             add(harmless(text_at(instance, "last_problem"), false));
         }
-        rows.push_back({"  " + text_at(instance, "process") + "." + std::to_string(int_at(instance, "index")),
-                        styled(state, style_of(state), colour), text_at(instance, "release"), ago(text_at(instance, "since")),
-                        remark});
+        rows.push_back(
+            {"  " + text_at(instance, "process") + "." + std::to_string(int_at(instance, "index")),
+             styled(state, style_of(state), colour), text_at(instance, "release"),
+             ago(text_at(instance, "since")), remark});
     }
     return table(rows, invocation.terminal().out_is_terminal() ? invocation.terminal().width() : 0);
 }
@@ -58,10 +65,14 @@ std::string instance_rows(Invocation& invocation, const json::value& app, const 
 std::string traffic_rows(const json::value& metrics) {
     std::vector<std::vector<std::string>> rows;
     for (const auto& [port, row] : object_at(metrics, "http")) {
-        rows.push_back({"  " + std::string(port), fmt::format("{} requests", int_at(row, "requests")),
-                        fmt::format("{} 5xx", int_at(row, "status_5xx")), fmt::format("{} 4xx", int_at(row, "status_4xx")),
-                        fmt::format("{:.1f} ms average", at(row, "average_ms").is_double() ? at(row, "average_ms").as_double()
-                                                                                          : static_cast<double>(int_at(row, "average_ms")))});
+        rows.push_back({"  " + std::string(port),
+                        fmt::format("{} requests", int_at(row, "requests")),
+                        fmt::format("{} 5xx", int_at(row, "status_5xx")),
+                        fmt::format("{} 4xx", int_at(row, "status_4xx")),
+                        fmt::format("{:.1f} ms average",
+                                    at(row, "average_ms").is_double()
+                                        ? at(row, "average_ms").as_double()
+                                        : static_cast<double>(int_at(row, "average_ms")))});
     }
     return rows.empty() ? std::string() : "\nhttp\n" + table(rows, 0);
 }
@@ -70,16 +81,20 @@ std::string traffic_rows(const json::value& metrics) {
 std::string deployment_text(const json::value& app, bool colour) {
     const auto& running = at(app, "deployment");
     if (running.is_object()) {
-        return fmt::format("\n{} by {} is {} since {}\n", text_at(running, "kind"), text_at(running, "actor"),
-                           styled(text_at(running, "state"), Style::yellow, colour), ago(text_at(running, "created_at")));
+        return fmt::format("\n{} by {} is {} since {}\n", text_at(running, "kind"),
+                           text_at(running, "actor"),
+                           styled(text_at(running, "state"), Style::yellow, colour),
+                           ago(text_at(running, "created_at")));
     }
     const auto& last = at(app, "last_deployment");
     if (text_at(last, "state") != "failed") return {};
     const auto& diagnosis = at(last, "diagnosis");
-    auto text = fmt::format("\nthe last {} {}: {}\n", text_at(last, "kind"), styled("failed", Style::red, colour),
+    auto text = fmt::format("\nthe last {} {}: {}\n", text_at(last, "kind"),
+                            styled("failed", Style::red, colour),
                             harmless(text_at(diagnosis, "message"), false));
     for (const auto& step : array_at(diagnosis, "next_steps")) {
-        if (step.is_string()) text += "  → " + harmless(std::string(step.as_string()), false) + "\n";
+        if (step.is_string())
+            text += "  → " + harmless(std::string(step.as_string()), false) + "\n";
     }
     return text;
 }
@@ -96,14 +111,16 @@ Result<> run_status(Invocation& invocation) {
     const bool colour = invocation.colour_out();
     const auto state = text_at(app, "state");
     const auto release = text_at(app, "release");
-    std::string text = styled(text_at(app, "name"), Style::bold, colour) + "  " + styled(state, style_of(state), colour);
+    std::string text = styled(text_at(app, "name"), Style::bold, colour) + "  " +
+                       styled(state, style_of(state), colour);
     if (!release.empty()) text += "  " + release;
     text += "\n";
     for (const auto& url : array_at(app, "urls")) {
         if (url.is_string()) text += "  " + std::string(url.as_string()) + "\n";
     }
     if (!array_at(app, "instances").empty()) {
-        text += "\ninstances\n" + instance_rows(invocation, app, metrics ? *metrics : json::value(nullptr));
+        text += "\ninstances\n" +
+                instance_rows(invocation, app, metrics ? *metrics : json::value(nullptr));
     }
     if (metrics) text += traffic_rows(*metrics);
     text += deployment_text(app, colour);
@@ -128,7 +145,8 @@ Result<> run_scale(Invocation& invocation) {
     }
     if (invocation.has("--reset")) body["reset"] = true;
     if (body.size() == 1 || (body.size() == 2 && body.contains("process"))) {
-        return fail(ErrorKind::invalid, "what shall change?", "give --replicas, --cpu, --memory or --reset", "usage");
+        return fail(ErrorKind::invalid, "what shall change?",
+                    "give --replicas, --cpu, --memory or --reset", "usage");
     }
     LOCO_ASSIGN(const auto path, invocation.app_path());
     LOCO_ASSIGN(const auto deployment, invocation.api().post(path + "/deployments", body));
@@ -146,26 +164,32 @@ Result<> run_scale(Invocation& invocation) {
 Command status_command() {
     return {.name = "status",
             .summary = "Show what the app is doing",
-            .help = "Its release, its URLs, each instance with what it uses, its HTTP counters, and a deployment that is under way "
-                    "or has failed.\n\n    loco status\n    loco status -a shop --json",
+            .help =
+                "Its release, its URLs, each instance with what it uses, its HTTP counters, and a "
+                "deployment that is under way "
+                "or has failed.\n\n    loco status\n    loco status -a shop --json",
             .about_an_app = true,
             .run = run_status};
 }
 
 Command scale_command() {
-    return {.name = "scale",
-            .summary = "Change replicas, CPU or memory of a process",
-            .help = "What is set here outlives deploys, until --reset gives it back to loco.toml. A change of replicas adds or drains "
-                    "instances; one of CPU or memory replaces them without interruption.\n\n    loco scale --replicas 3\n    loco "
-                    "scale --process worker --memory 512Mi\n    loco scale --reset",
-            .options = {{.name = "--process", .value = "P", .help = "which; without it the main one"},
-                        {.name = "--replicas", .value = "N", .help = "how many instances"},
-                        {.name = "--cpu", .value = "Q", .help = "CPU of each, e.g. 500m or 2"},
-                        {.name = "--memory", .value = "Q", .help = "memory of each, e.g. 512Mi"},
-                        {.name = "--reset", .help = "back to what loco.toml says"},
-                        {.name = "--detach", .help = "do not wait until it is done"}},
-            .about_an_app = true,
-            .run = run_scale};
+    return {
+        .name = "scale",
+        .summary = "Change replicas, CPU or memory of a process",
+        .help =
+            "What is set here outlives deploys, until --reset gives it back to loco.toml. A change "
+            "of replicas adds or drains "
+            "instances; one of CPU or memory replaces them without interruption.\n\n    loco scale "
+            "--replicas 3\n    loco "
+            "scale --process worker --memory 512Mi\n    loco scale --reset",
+        .options = {{.name = "--process", .value = "P", .help = "which; without it the main one"},
+                    {.name = "--replicas", .value = "N", .help = "how many instances"},
+                    {.name = "--cpu", .value = "Q", .help = "CPU of each, e.g. 500m or 2"},
+                    {.name = "--memory", .value = "Q", .help = "memory of each, e.g. 512Mi"},
+                    {.name = "--reset", .help = "back to what loco.toml says"},
+                    {.name = "--detach", .help = "do not wait until it is done"}},
+        .about_an_app = true,
+        .run = run_scale};
 }
 
 }  // namespace loco::cli

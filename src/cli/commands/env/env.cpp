@@ -13,7 +13,8 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::size_t kMaxValue = 64U << 10;
-constexpr Option kStage{.name = "--stage", .help = "with the next deploy, instead of a release now"};
+constexpr Option kStage{.name = "--stage",
+                        .help = "with the next deploy, instead of a release now"};
 constexpr Option kDetach{.name = "--detach", .help = "do not wait until it is live"};
 
 Result<> run_list(Invocation& invocation) {
@@ -28,7 +29,9 @@ Result<> run_list(Invocation& invocation) {
     for (const auto& item : items) invocation.print(text_at(item, "name") + "\n");
     const auto& live = at(env, "live_version");
     if (live.is_int64() && live.as_int64() != int_at(env, "version")) {
-        invocation.note("the newest changes are not live yet; they come with the next deploy or `loco redeploy`");
+        invocation.note(
+            "the newest changes are not live yet; they come with the next deploy or `loco "
+            "redeploy`");
     }
     return {};
 }
@@ -48,28 +51,33 @@ Result<> send(Invocation& invocation, json::object change, std::string_view done
         auto finished = finish(invocation, path, deployment, done);
         if (finished || !has_ended(finished.error())) return finished;
         finished.error().next_steps.emplace_back(
-            "the change is kept: it goes live with the next deploy; undo it with `loco env unset` or `loco env set`");
+            "the change is kept: it goes live with the next deploy; undo it with `loco env unset` "
+            "or `loco env set`");
         return finished;
     }
     if (invocation.json()) {
         invocation.print_json(changed);
     } else {
-        invocation.note(std::string(done) + (invocation.has("--stage") ? "; live with the next deploy" : ""));
+        invocation.note(std::string(done) +
+                        (invocation.has("--stage") ? "; live with the next deploy" : ""));
     }
     return {};
 }
 
 // One of NAME, NAME=VALUE, NAME=@FILE.
-Result<std::pair<std::string, Secret<>>> read_assignment(Invocation& invocation, const std::string& text, bool only) {
+Result<std::pair<std::string, Secret<>>> read_assignment(Invocation& invocation,
+                                                         const std::string& text, bool only) {
     const auto equals = text.find('=');
     const auto name = text.substr(0, equals);
     if (equals == std::string::npos) {
         if (invocation.terminal().interactive()) {
-            LOCO_ASSIGN(auto value, invocation.terminal().read_secret("value of " + name + " (not shown): "));
+            LOCO_ASSIGN(auto value,
+                        invocation.terminal().read_secret("value of " + name + " (not shown): "));
             return std::pair(name, std::move(value));
         }
         if (!only) {
-            return fail(ErrorKind::invalid, "the value of " + name + " can't be read: stdin holds one value only",
+            return fail(ErrorKind::invalid,
+                        "the value of " + name + " can't be read: stdin holds one value only",
                         "set the others with NAME=@FILE", "usage");
         }
         LOCO_ASSIGN(auto value, invocation.terminal().read_input(kMaxValue + 1));
@@ -83,7 +91,8 @@ Result<std::pair<std::string, Secret<>>> read_assignment(Invocation& invocation,
         if (contents.ends_with('\n')) contents.pop_back();
         return std::pair(name, Secret<>(std::move(contents)));
     }
-    invocation.warn("the value of " + name + " is now in your shell's history; `loco env set " + name + "` reads it from a prompt");
+    invocation.warn("the value of " + name + " is now in your shell's history; `loco env set " +
+                    name + "` reads it from a prompt");
     return std::pair(name, Secret<>(value));
 }
 
@@ -117,7 +126,8 @@ Result<json::object> parse_dotenv(const std::string& text, const std::string& fi
         if (line.empty() || line.starts_with('#')) continue;
         const auto equals = line.find('=');
         if (equals == std::string_view::npos || equals == 0) {
-            return fail(ErrorKind::invalid, file + ":" + std::to_string(line_number) + ": this line is no NAME=VALUE",
+            return fail(ErrorKind::invalid,
+                        file + ":" + std::to_string(line_number) + ": this line is no NAME=VALUE",
                         "write NAME=VALUE, or # before a comment", "invalid_env_file");
         }
         auto value = line.substr(equals + 1);
@@ -144,9 +154,11 @@ Result<json::object> parse_dotenv(const std::string& text, const std::string& fi
 
 Result<> run_import(Invocation& invocation) {
     const auto file = *invocation.argument("FILE");
-    LOCO_ASSIGN(const auto text, file == "-" ? invocation.terminal().read_input(1U << 20) : os::read_file(file, 1U << 20));
+    LOCO_ASSIGN(const auto text, file == "-" ? invocation.terminal().read_input(1U << 20)
+                                             : os::read_file(file, 1U << 20));
     LOCO_ASSIGN(auto values, parse_dotenv(text, file));
-    if (values.empty()) return fail(ErrorKind::invalid, file + " sets no variable", {}, "invalid_env_file");
+    if (values.empty())
+        return fail(ErrorKind::invalid, file + " sets no variable", {}, "invalid_env_file");
     return send(invocation, {{"set", std::move(values)}}, "imported");
 }
 
@@ -164,11 +176,18 @@ Command env_list_command() {
 Command env_set_command() {
     return {.name = "env set",
             .summary = "Set secret variables and release them",
-            .help = "NAME reads the value from a prompt or from stdin, NAME=@FILE from a file. NAME=VALUE works too, and warns: "
-                    "the shell's history keeps it. A new release goes live with it, unless --stage.\n\n    loco env set "
-                    "DATABASE_URL\n    loco env set TLS_KEY=@key.pem --stage\n    pass show db | loco env set DATABASE_URL",
+            .help =
+                "NAME reads the value from a prompt or from stdin, NAME=@FILE from a file. "
+                "NAME=VALUE works too, and warns: "
+                "the shell's history keeps it. A new release goes live with it, unless "
+                "--stage.\n\n    loco env set "
+                "DATABASE_URL\n    loco env set TLS_KEY=@key.pem --stage\n    pass show db | loco "
+                "env set DATABASE_URL",
             .options = {kStage, kDetach},
-            .arguments = {{.name = "NAME", .help = "NAME, NAME=@FILE or NAME=VALUE", .required = true, .repeated = true}},
+            .arguments = {{.name = "NAME",
+                           .help = "NAME, NAME=@FILE or NAME=VALUE",
+                           .required = true,
+                           .repeated = true}},
             .about_an_app = true,
             .run = run_set};
 }
@@ -186,7 +205,9 @@ Command env_unset_command() {
 Command env_import_command() {
     return {.name = "env import",
             .summary = "Set all variables of a file",
-            .help = "FILE has a NAME=VALUE a line, as a .env file; - reads stdin.\n\n    loco env import .env.production",
+            .help =
+                "FILE has a NAME=VALUE a line, as a .env file; - reads stdin.\n\n    loco env "
+                "import .env.production",
             .options = {kStage, kDetach},
             .arguments = {{.name = "FILE", .help = "the file, or -", .required = true}},
             .about_an_app = true,

@@ -31,15 +31,16 @@ std::filesystem::path data_dir(Invocation& invocation) {
 }
 
 platform::UpOptions up_options(Invocation& invocation) {
-    platform::UpOptions options{.data_dir = data_dir(invocation),
-                                .listen = invocation.option("--listen"),
-                                .ops_listen = invocation.option("--ops-listen"),
-                                .gateway_listen = invocation.option("--gateway-listen"),
-                                .registry_listen = invocation.option("--registry-listen"),
-                                .base_domain = invocation.option("--base-domain"),
-                                .subnets = invocation.option("--subnets"),
-                                .engine = invocation.option("--docker-host").value_or(""),
-                                .server_program = (own_program().parent_path() / "loco-api").string()};
+    platform::UpOptions options{
+        .data_dir = data_dir(invocation),
+        .listen = invocation.option("--listen"),
+        .ops_listen = invocation.option("--ops-listen"),
+        .gateway_listen = invocation.option("--gateway-listen"),
+        .registry_listen = invocation.option("--registry-listen"),
+        .base_domain = invocation.option("--base-domain"),
+        .subnets = invocation.option("--subnets"),
+        .engine = invocation.option("--docker-host").value_or(""),
+        .server_program = (own_program().parent_path() / "loco-api").string()};
     for (const auto* name : {"SUDO_USER", "USER", "LOGNAME"}) {
         if (const char* login = std::getenv(name); login != nullptr && login[0] != 0) {
             options.login = login;
@@ -71,19 +72,20 @@ Result<> supervise(Invocation& invocation) {
     const auto options = up_options(invocation);
     const platform::Layout layout(options.data_dir);
     const auto result = platform::up(
-        options, {.step = [&](const std::string& text) { invocation.note("✓ " + text); },
-                  .known_token = known_token,
-                  .keep =
-                      [&](const platform::Access& access) -> Result<> {
-                          LOCO_TRY(keep_access(access));
-                          const auto self = os::identify(::getpid());
-                          LOCO_CHECK(self.has_value());
-                          LOCO_TRY(os::write_file_atomically(layout.directories().run / "supervisor.pid",
-                                                             std::to_string(self->pid) + " " + std::to_string(self->start_ticks), 0600));
-                          invocation.note("Loco is up; end it with Ctrl-C or `loco down`");
-                          return {};
-                      },
-                  .stop = interrupted});
+        options,
+        {.step = [&](const std::string& text) { invocation.note("✓ " + text); },
+         .known_token = known_token,
+         .keep = [&](const platform::Access& access) -> Result<> {
+             LOCO_TRY(keep_access(access));
+             const auto self = os::identify(::getpid());
+             LOCO_CHECK(self.has_value());
+             LOCO_TRY(os::write_file_atomically(
+                 layout.directories().run / "supervisor.pid",
+                 std::to_string(self->pid) + " " + std::to_string(self->start_ticks), 0600));
+             invocation.note("Loco is up; end it with Ctrl-C or `loco down`");
+             return {};
+         },
+         .stop = interrupted});
     std::error_code ignored;
     if (!result) return result;
     std::filesystem::remove(layout.directories().run / "supervisor.pid", ignored);
@@ -104,23 +106,28 @@ Result<> show_up(Invocation& invocation, const std::string& url, bool already) {
 Result<> join(Invocation& invocation) {
     const auto options = up_options(invocation);
     LOCO_TRY(platform::check_same_options(options));
-    LOCO_ASSIGN(const auto access, platform::sign_in(options, {.step = [&](const std::string& text) { invocation.note("✓ " + text); },
-                                                                .known_token = known_token,
-                                                                .keep = keep_access,
-                                                                .stop = interrupted}));
+    LOCO_ASSIGN(
+        const auto access,
+        platform::sign_in(options,
+                          {.step = [&](const std::string& text) { invocation.note("✓ " + text); },
+                           .known_token = known_token,
+                           .keep = keep_access,
+                           .stop = interrupted}));
     return show_up(invocation, access.url, /*already=*/true);
 }
 
 std::vector<std::string> without_detach(Invocation& invocation) {
     std::vector<std::string> argv{own_program().string(), "up", "--supervise"};
-    for (const auto* name : {"--listen", "--ops-listen", "--gateway-listen", "--registry-listen", "--base-domain", "--subnets", "--docker-host", "--data"}) {
+    for (const auto* name : {"--listen", "--ops-listen", "--gateway-listen", "--registry-listen",
+                             "--base-domain", "--subnets", "--docker-host", "--data"}) {
         if (const auto value = invocation.option(name)) argv.insert(argv.end(), {name, *value});
     }
     return argv;
 }
 
 // The lines that the supervisor has written to its log since `from`.
-std::size_t tell_since(Invocation& invocation, const std::filesystem::path& file, std::size_t from) {
+std::size_t tell_since(Invocation& invocation, const std::filesystem::path& file,
+                       std::size_t from) {
     const auto text = os::read_file(file, 64U << 20);
     if (!text || text->size() <= from) return from;
     const auto end = text->rfind('\n');
@@ -138,25 +145,33 @@ std::size_t tell_since(Invocation& invocation, const std::filesystem::path& file
 Result<> detach(Invocation& invocation) {
     const platform::Layout layout(data_dir(invocation));
     LOCO_TRY(layout.make_folders());
-    if (platform::running(layout.directories(), "supervisor") && std::filesystem::exists(layout.ready_file())) {
+    if (platform::running(layout.directories(), "supervisor") &&
+        std::filesystem::exists(layout.ready_file())) {
         return join(invocation);
     }
     const auto log = layout.directories().log / "supervisor.log";
     std::error_code error;
-    auto read = std::filesystem::exists(log, error) ? static_cast<std::size_t>(std::filesystem::file_size(log, error)) : 0;
+    auto read = std::filesystem::exists(log, error)
+                    ? static_cast<std::size_t>(std::filesystem::file_size(log, error))
+                    : 0;
     std::filesystem::remove(layout.ready_file(), error);
-    LOCO_ASSIGN(const auto pid, os::start_daemon({.argv = without_detach(invocation)}, log.string()));
+    LOCO_ASSIGN(const auto pid,
+                os::start_daemon({.argv = without_detach(invocation)}, log.string()));
     const auto process = os::identify(pid);
     const auto end = std::chrono::steady_clock::now() + kReadyWithin;
     while (!std::filesystem::exists(layout.ready_file(), error)) {
         read = tell_since(invocation, log, read);
         if (!process || !os::is_alive(*process)) {
             tell_since(invocation, log, read);
-            return fail(ErrorKind::unavailable, "Loco did not come up", "the lines above say why; all of it is in " + log.string(), "up_failed");
+            return fail(ErrorKind::unavailable, "Loco did not come up",
+                        "the lines above say why; all of it is in " + log.string(), "up_failed");
         }
-        if (interrupted()) return fail(ErrorKind::interrupted, "interrupted; Loco goes on coming up", "end it with `loco down`");
+        if (interrupted())
+            return fail(ErrorKind::interrupted, "interrupted; Loco goes on coming up",
+                        "end it with `loco down`");
         if (std::chrono::steady_clock::now() > end) {
-            return fail(ErrorKind::unavailable, "Loco is not up after 2 minutes", "read " + log.string(), "up_failed");
+            return fail(ErrorKind::unavailable, "Loco is not up after 2 minutes",
+                        "read " + log.string(), "up_failed");
         }
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
@@ -179,10 +194,14 @@ Result<> run_up(Invocation& invocation) {
 Result<> run_down(Invocation& invocation) {
     const bool purge = invocation.has("--purge");
     if (purge && !invocation.has("--yes") && invocation.terminal().interactive()) {
-        LOCO_ASSIGN(const bool sure, invocation.confirm("Remove every app, release and variable of " + data_dir(invocation).string() + "?", "--yes"));
+        LOCO_ASSIGN(const bool sure,
+                    invocation.confirm("Remove every app, release and variable of " +
+                                           data_dir(invocation).string() + "?",
+                                       "--yes"));
         if (!sure) return fail(ErrorKind::interrupted, "nothing was removed");
     }
-    LOCO_TRY(platform::down(data_dir(invocation), purge, [&](const std::string& text) { invocation.note("✓ " + text); }));
+    LOCO_TRY(platform::down(data_dir(invocation), purge,
+                            [&](const std::string& text) { invocation.note("✓ " + text); }));
     if (invocation.json()) invocation.print_json(json::object{{"down", true}, {"purged", purge}});
     return {};
 }
@@ -190,33 +209,54 @@ Result<> run_down(Invocation& invocation) {
 }  // namespace
 
 Command up_command() {
-    return {.name = "up",
-            .summary = "Run the whole platform on this machine",
-            .help = "Starts what is missing of a container engine, the image registry, the gateway and the API, keeps them running, "
-                    "and signs you in as an owner. Run again it changes nothing. Without --detach it stays in the foreground until "
-                    "Ctrl-C.\n\n    sudo loco up --detach\n    loco up --base-domain apps.example.com --gateway-listen 0.0.0.0:80",
-            .options = {{.name = "--detach", .letter = 'd', .help = "go to the background once it is ready"},
-                        {.name = "--data", .value = "DIR", .help = "where everything is kept (/var/lib/loco)"},
-                        {.name = "--listen", .value = "ADDR", .help = "the API's address (127.0.0.1:8081)"},
-                        {.name = "--ops-listen", .value = "ADDR", .help = "health and metrics (the API's next port)"},
-                        {.name = "--gateway-listen", .value = "ADDR", .help = "where apps answer (0.0.0.0:8080)"},
-                        {.name = "--registry-listen", .value = "ADDR", .help = "the image registry (127.0.0.1:5000)"},
-                        {.name = "--docker-host", .value = "URL", .help = "the container engine's socket"},
-                        {.name = "--base-domain", .value = "D", .help = "apps answer at NAME.D (localhost)"},
-                        {.name = "--subnets", .value = "CIDR", .help = "teams' networks are cut from it (a free 10.x.0.0/16)"},
-                        {.name = "--supervise", .help = "what --detach starts in the background", .hidden = true}},
-            .run = run_up};
+    return {
+        .name = "up",
+        .summary = "Run the whole platform on this machine",
+        .help =
+            "Starts what is missing of a container engine, the image registry, the gateway and the "
+            "API, keeps them running, "
+            "and signs you in as an owner. Run again it changes nothing. Without --detach it stays "
+            "in the foreground until "
+            "Ctrl-C.\n\n    sudo loco up --detach\n    loco up --base-domain apps.example.com "
+            "--gateway-listen 0.0.0.0:80",
+        .options =
+            {{.name = "--detach", .letter = 'd', .help = "go to the background once it is ready"},
+             {.name = "--data", .value = "DIR", .help = "where everything is kept (/var/lib/loco)"},
+             {.name = "--listen", .value = "ADDR", .help = "the API's address (127.0.0.1:8081)"},
+             {.name = "--ops-listen",
+              .value = "ADDR",
+              .help = "health and metrics (the API's next port)"},
+             {.name = "--gateway-listen",
+              .value = "ADDR",
+              .help = "where apps answer (0.0.0.0:8080)"},
+             {.name = "--registry-listen",
+              .value = "ADDR",
+              .help = "the image registry (127.0.0.1:5000)"},
+             {.name = "--docker-host", .value = "URL", .help = "the container engine's socket"},
+             {.name = "--base-domain", .value = "D", .help = "apps answer at NAME.D (localhost)"},
+             {.name = "--subnets",
+              .value = "CIDR",
+              .help = "teams' networks are cut from it (a free 10.x.0.0/16)"},
+             {.name = "--supervise",
+              .help = "what --detach starts in the background",
+              .hidden = true}},
+        .run = run_up};
 }
 
 Command down_command() {
     return {.name = "down",
             .summary = "Stop the platform on this machine",
-            .help = "Stops the apps and all parts; `loco up` brings everything back. With --purge nothing is left: no container, "
-                    "network, image, rule or file of this Loco, and nothing that is not Loco's is touched.\n\n    sudo loco down\n    "
-                    "sudo loco down --purge",
+            .help =
+                "Stops the apps and all parts; `loco up` brings everything back. With --purge "
+                "nothing is left: no container, "
+                "network, image, rule or file of this Loco, and nothing that is not Loco's is "
+                "touched.\n\n    sudo loco down\n    "
+                "sudo loco down --purge",
             .options = {{.name = "--purge", .help = "remove all apps and data as well"},
                         {.name = "--yes", .letter = 'y', .help = "do not ask"},
-                        {.name = "--data", .value = "DIR", .help = "where everything is kept (/var/lib/loco)"}},
+                        {.name = "--data",
+                         .value = "DIR",
+                         .help = "where everything is kept (/var/lib/loco)"}},
             .run = run_down};
 }
 
