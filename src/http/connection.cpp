@@ -87,10 +87,9 @@ Response ServerContext::refuse(int status, std::string_view code, std::string_vi
 }
 
 std::string_view ServerContext::date() {
-    const auto now = std::chrono::duration_cast<std::chrono::seconds>(
-                         std::chrono::system_clock::now()
-                             .time_since_epoch())  // lint: allow (Date is the machine's own)
-                         .count();
+    const auto time = std::chrono::system_clock::now();  // lint: allow (Date is the machine's own)
+    const auto now =
+        std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
     if (now != date_second_) {
         date_second_ = now;
         date_ = http_date(now);
