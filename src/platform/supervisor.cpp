@@ -20,9 +20,9 @@ using std::chrono::steady_clock;
 
 constexpr auto kAskEvery = std::chrono::milliseconds(20);
 constexpr auto kMaxBackoff = std::chrono::seconds(30);
-// One that ran for so long before it died had started well: it is started again at once, and deaths before are forgotten.
-// The backoff is for what ends at its start, again and again.
+// One that is ready and dies soon, again and again, must not eat a processor.
 constexpr auto kSettled = std::chrono::seconds(1);
+constexpr auto kPause = std::chrono::milliseconds(100);
 constexpr std::size_t kMaxLogRead = 64U << 10;
 
 std::filesystem::path pid_file(const Directories& d, const std::string& name) {
@@ -152,21 +152,29 @@ void Supervisor::note_death(Entry& entry) {
     if (entry.pidfd >= 0) ::close(entry.pidfd);
     entry.pidfd = -1;
     const auto now = steady_clock::now();
-    if (now - entry.started_at > kSettled) entry.deaths = 0;
-    const auto backoff =
-        entry.deaths == 0
-            ? std::chrono::seconds(0)
-            : std::min<std::chrono::seconds>(
-                  kMaxBackoff, std::chrono::seconds(1LL << std::min(entry.deaths - 1, 5)));
-    ++entry.deaths;
-    entry.restart_at = now + backoff;
+    std::chrono::milliseconds pause(0);
+    if (!entry.was_ready) {
+        pause = std::min<std::chrono::milliseconds>(
+            kMaxBackoff, std::chrono::seconds(1LL << std::min(entry.failed_starts, 5)));
+        ++entry.failed_starts;
+    } else if (now - entry.started_at < kSettled) {
+        pause = kPause;
+    }
+    entry.restart_at = now + pause;
     log::warning("died, starting it again", {{"service", entry.service.name},
-                                             {"in_seconds", backoff.count()},
-                                             {"deaths", entry.deaths}});
+                                             {"in_ms", pause.count()},
+                                             {"failed_starts", entry.failed_starts}});
+}
+
+void Supervisor::note_ready(Entry& entry) {
+    if (entry.was_ready || !entry.service.ready()) return;
+    entry.was_ready = true;
+    entry.failed_starts = 0;
 }
 
 void Supervisor::start_again(Entry& entry) {
     entry.restart_at.reset();
+    entry.was_ready = false;
     entry.started_at = steady_clock::now();
     auto process = start(entry.service);
     if (!process) {
@@ -183,12 +191,16 @@ void Supervisor::watch(const std::function<bool()>& stop) {
     while (!stop()) {
         std::vector<pollfd> descriptors;
         std::vector<Entry*> of;
+        bool all_ready = true;
         for (auto& entry : entries_) {
+            if (entry.pidfd >= 0) note_ready(entry);
+            all_ready = all_ready && entry.pidfd >= 0 && entry.was_ready;
             if (entry.pidfd < 0) continue;
             descriptors.push_back({.fd = entry.pidfd, .events = POLLIN, .revents = 0});
             of.push_back(&entry);
         }
-        ::poll(descriptors.data(), descriptors.size(), 200);
+        const auto wait = all_ready ? std::chrono::milliseconds(200) : kAskEvery;
+        ::poll(descriptors.data(), descriptors.size(), static_cast<int>(wait.count()));
         for (std::size_t i = 0; i < descriptors.size(); ++i) {
             if ((descriptors[i].revents & POLLIN) != 0) note_death(*of[i]);
         }

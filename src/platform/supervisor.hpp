@@ -47,8 +47,9 @@ class Supervisor {
     // Makes sure that it runs and is ready; true when it had to be started. unavailable with the end of its log when it
     // ends at once or is not ready in time.
     [[nodiscard]] Result<bool> ensure(const Service& service);
-    // Watches all services that were ensured, and starts those that die again: at once, then after 1, 2, 4 … 30 s while it
-    // keeps dying. Returns when `stop` (asked every 200 ms) says so. Stops nothing.
+    // Watches all services that were ensured, and starts those that die again: at once when it had been ready (after 100 ms
+    // when that was less than a second before), else after 1, 2, 4 … 30 s. Returns when `stop` (asked every 200 ms) says
+    // so. Stops nothing.
     void watch(const std::function<bool()>& stop);
     // Stops one that was ensured and starts it again, ready.
     [[nodiscard]] Result<> restart(const std::string& name);
@@ -63,7 +64,8 @@ class Supervisor {
         os::ProcessIdentity process;
         int pidfd = -1;
         bool adopted = false;
-        int deaths = 0;
+        bool was_ready = true;    // since its last start
+        int failed_starts = 0;    // deaths in a row before it was ready
         std::chrono::steady_clock::time_point started_at;
         std::optional<std::chrono::steady_clock::time_point> restart_at;
     };
@@ -71,6 +73,7 @@ class Supervisor {
     [[nodiscard]] Result<os::ProcessIdentity> start(const Service& service);
     [[nodiscard]] Result<> wait_ready(const Service& service, const os::ProcessIdentity& process);
     void note_death(Entry& entry);
+    void note_ready(Entry& entry);
     void start_again(Entry& entry);
     void end(Entry& entry);
 

@@ -66,6 +66,8 @@ bool World::check_cuts() {
         const bool given_up = now == rows_instances_.end() || now->second.state == InstanceState::stopping;
         if (row.state == InstanceState::stopping || (listed.contains(id) && !given_up)) continue;
         if (step_may_cut_ || behind_.contains(row.app) || failing_health_.contains(id)) continue;
+        // Its checks failed for long enough to kill it, and it came back in that instant.
+        if (now != rows_instances_.end() && now->second.last_problem.starts_with("its health checks fail")) continue;
         const auto app = rows_apps_.find(row.app);
         if (app == rows_apps_.end() || app->second.destroying || !runtime_.answers(id, row.attempt)) continue;
         const bool drained = row.state == InstanceState::draining && row.deadline && *row.deadline <= clock_.now();

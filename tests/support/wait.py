@@ -1,4 +1,5 @@
 """Bounded waits on conditions: the only way in which tests wait."""
+import http.client
 import threading
 import time
 
@@ -16,7 +17,7 @@ def until(condition, within: float = 30.0, what: str = "", every: float = 0.05):
             last = condition()
             if last:
                 return last
-        except (OSError, AssertionError, LookupError, ValueError) as error:
+        except (OSError, http.client.HTTPException, AssertionError, LookupError, ValueError) as error:
             last = error
         if time.monotonic() > deadline:
             raise TimedOut(f"not within {within:g} s: {what or condition}; last: {last!r}")

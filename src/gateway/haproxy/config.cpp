@@ -100,6 +100,7 @@ frontend gateway from front
     http-request set-header X-Forwarded-Port %[dst_port]
     http-request set-header X-Request-Id %[uuid] unless {{ req.hdr(X-Request-Id) -m reg ^[A-Za-z0-9._-]{{8,128}}$ }}
     http-after-response set-header Content-Type "text/html; charset=utf-8" if {{ res.hdr(X-Loco-Page) -m found }} {{ var(txn.page) -m found }}
+    http-after-response set-status 502 if {{ res.hdr(X-Loco-Page) -m found }} {{ status 500 }}
     http-after-response del-header X-Loco-Page
     use_backend %[var(txn.route),field(1,|)]
 )";
@@ -199,7 +200,8 @@ std::string render_config(const Options& options) {
         text += error(options, status, "loco", " hdr Retry-After 1");
 
     text += "\ndefaults slot\n" + timeouts(options);
-    text += error(options, 502, "broken") + error(options, 503, "refused", " hdr Retry-After 2") +
+    // 500 is what a request gets whose instance has just died, when Loco cuts its connections off.
+    text += error(options, 500, "broken") + error(options, 502, "broken") + error(options, 503, "refused", " hdr Retry-After 2") +
             error(options, 504, "late");
     const auto none = fmt::format("{{ nbsrv eq 0 }}");
     const auto starting = fmt::format("{} {{ be_name,map({}/starting.map) -m found }}", none,

@@ -11,6 +11,8 @@
 #include <sstream>
 #include <vector>
 
+#include "os/file.hpp"
+
 namespace loco::gateway {
 namespace {
 
@@ -24,14 +26,14 @@ std::vector<pid_t> children_of(pid_t pid) {
 
 // Any of its threads is: the first may be a zombie while another still holds the listening sockets.
 bool alive(pid_t pid) {
-    std::error_code gone;
-    for (const auto& task :
-         std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task", gone)) {
-        std::ifstream file(task.path() / "stat");
-        const std::string text((std::istreambuf_iterator<char>(file)), {});
-        const auto name_end = text.rfind(')');
-        if (name_end != std::string::npos && text.size() > name_end + 2 &&
-            text[name_end + 2] != 'Z')
+    std::error_code gone;  // the process may end at any of these steps
+    for (std::filesystem::directory_iterator task("/proc/" + std::to_string(pid) + "/task", gone), end;
+         !gone && task != end; task.increment(gone)) {
+        const auto text = os::read_file(task->path() / "stat", 4096);
+        if (!text) continue;
+        const auto name_end = text->rfind(')');
+        if (name_end != std::string::npos && text->size() > name_end + 2 &&
+            (*text)[name_end + 2] != 'Z')
             return true;
     }
     return false;

@@ -60,6 +60,45 @@ TEST_F(SupervisorTest, OneThatIsKilledIsBackWithinASecond) {
     EXPECT_TRUE(back());
 }
 
+TEST_F(SupervisorTest, OneThatIsKilledAgainAndAgainIsBackAtOnceAsLongAsItGetsReady) {
+    Supervisor supervisor(directories_);
+    ASSERT_TRUE(supervisor.ensure(service()));
+    const auto begin = std::chrono::steady_clock::now();
+    pid_t last = 0;
+    int kills = 0;
+    supervisor.watch([&] {
+        const auto now = running(directories_, "daemon");
+        if (now && now->pid != last && kills < 8) {
+            last = now->pid;
+            ++kills;
+            ::kill(last, SIGKILL);
+        }
+        return (kills == 8 && now && now->pid != last) ||
+               std::chrono::steady_clock::now() - begin > std::chrono::seconds(20);
+    });
+    EXPECT_EQ(kills, 8);
+    const auto now = running(directories_, "daemon");
+    ASSERT_TRUE(now);
+    EXPECT_NE(now->pid, last);
+}
+
+TEST_F(SupervisorTest, OneThatNeverGetsReadyIsStartedLessAndLessOften) {
+    Supervisor supervisor(directories_);
+    int starts = 0;
+    auto failing = service();
+    failing.before_start = [&] { ++starts; };
+    failing.ready = [&] { return starts <= 1; };
+    ASSERT_TRUE(supervisor.ensure(failing));
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(2500);
+    supervisor.watch([&] {
+        if (const auto now = running(directories_, "daemon")) ::kill(now->pid, SIGKILL);
+        return std::chrono::steady_clock::now() > end;
+    });
+    // At the beginning, at once after it had been ready, after 1 s, and 2 s later if at all.
+    EXPECT_GE(starts, 3);
+    EXPECT_LE(starts, 4);
+}
+
 TEST_F(SupervisorTest, OneThatEndsAtOnceIsToldWithTheEndOfItsLog) {
     Supervisor supervisor(directories_);
     auto bad = service({"ls", "/no/such/folder"});
