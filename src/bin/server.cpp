@@ -20,11 +20,13 @@
 #include "platform/bootstrap_file.hpp"
 #include "platform/layout.hpp"
 #include "reconcile/loop.hpp"
+#include "registry/collector.hpp"
 #include "registry/config.hpp"
 #include "registry/distribution_client.hpp"
 #include "registry/token_service.hpp"
 #include "runtime/docker/docker_runtime.hpp"
 #include "runtime/health/health_monitor.hpp"
+#include "spec/quantity.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 #include "telemetry/fan_out.hpp"
 #include "telemetry/metrics.hpp"
@@ -37,6 +39,7 @@ namespace {
 
 constexpr auto kStopGrace = std::chrono::seconds(10);
 constexpr auto kHouseKeeping = std::chrono::minutes(15);
+constexpr auto kGarbageLook = std::chrono::milliseconds(100);
 constexpr std::int64_t kBuildCacheBytes = 2LL << 30;
 // Enough that many writers share a commit; they wait more than they work.
 constexpr std::size_t kHandlerThreads = 64;
@@ -100,6 +103,7 @@ class Parts {
     Result<std::string> registry_token(std::string_view authorization, std::string_view query);
     void add_gauges();
     void keep_house(const std::stop_token& ended);
+    void collect_garbage(const std::stop_token& ended);
     void count_ended(const std::vector<Event>& events);
 
     platform::ServerConfig server_;
@@ -114,7 +118,10 @@ class Parts {
     std::shared_ptr<const crypto::Sealer> sealer_;  // the store has it too
     registry::TokenService tokens_;
     http::Client http_;
+    registry::Garbage garbage_;
     registry::DistributionClient registry_;
+    PushGate pushes_;
+    registry::Collector collector_of_garbage_;
     std::unique_ptr<gateway::HaproxyGateway> gateway_;
     engine::Engine engine_;
     runtime::LogCollector collector_;
@@ -131,6 +138,13 @@ DockerOptions docker_options(const platform::ServerConfig& server, const Config&
     return {.loco = server.instance, .host_ports = {config.gateway_port}};
 }
 
+registry::CollectorOptions collector_options(const platform::ServerConfig& server) {
+    registry::CollectorOptions options;
+    // It was checked when the configuration was read.
+    if (const auto every = spec::parse_duration(server.collect_every)) options.every = *every;
+    return options;
+}
+
 Parts::Parts(const platform::ServerConfig& server, Config config,
              std::unique_ptr<store::SqliteStore> store,
              std::unique_ptr<telemetry::SqliteLogStore> logs,
@@ -143,7 +157,11 @@ Parts::Parts(const platform::ServerConfig& server, Config config,
       logs_(std::move(logs)),
       sealer_(std::move(sealer)),
       tokens_(std::move(key), clock_, random_),
-      registry_(server.registry_listen, tokens_, http_, config_.platform),
+      garbage_(platform::Layout(server.data_dir).registry() / "garbage", clock_),
+      registry_(server.registry_listen, tokens_, http_, config_.platform, &garbage_),
+      collector_of_garbage_(*store_, clock_, pushes_, garbage_,
+                            registry::Handover(platform::Layout(server.data_dir).directories().run),
+                            collector_options(server)),
       gateway_(std::move(gateway)),
       engine_(server.engine_socket),
       collector_(engine_, *logs_, clock_),
@@ -164,7 +182,8 @@ Parts::Parts(const platform::ServerConfig& server, Config config,
                .clock = clock_,
                .random = random_,
                .config = config_,
-               .wake = [this](const AppId& app) { loop_.wake(app); }},
+               .wake = [this](const AppId& app) { loop_.wake(app); },
+               .pushes = &pushes_},
       services_(services()) {
     logs_->set_listener([this](const AppId& app) { log_feed_.wake(app.str()); });
     store_->on_events([this](const std::vector<Event>& events) {
@@ -197,6 +216,9 @@ void Parts::add_gauges() {
         });
         return count;
     });
+    metrics_.gauge("loco_registry_garbage_manifests",
+                   "Manifests removed since the registry's disk was last cleaned",
+                   [this] { return static_cast<double>(garbage_.state().manifests); });
 }
 
 // The build cache of an engine of our own has a bound; another's is not Loco's to empty.
@@ -209,6 +231,14 @@ void Parts::keep_house(const std::stop_token& ended) {
         const auto pruned = engine_.prune_build_cache(kBuildCacheBytes, std::chrono::hours(1));
         if (!pruned) log::failure("the build cache was not pruned", pruned.error());
     }
+}
+
+void Parts::collect_garbage(const std::stop_token& ended) {
+    std::mutex mutex;
+    std::condition_variable_any wake;
+    std::unique_lock lock(mutex);
+    while (!wake.wait_for(lock, ended, kGarbageLook, [&] { return ended.stop_requested(); }))
+        collector_of_garbage_.step();
 }
 
 reconcile::ReconcilerPorts Parts::reconciler_ports(Subnet range) {
@@ -329,8 +359,10 @@ Result<> Parts::run(const StopSignal& stop) {
                     api::make_ops(services_)));
     if (const auto renewed = renew_all_leases(context_); !renewed)
         log::failure("open builds may be given up", renewed.error());
+    collector_of_garbage_.begin();
     loop_.start();
     runtime_.watch();
+    const std::jthread collector([this](const std::stop_token& ended) { collect_garbage(ended); });
     const std::jthread janitor([this](const std::stop_token& ended) { keep_house(ended); });
     LOCO_ASSIGN(auto server, http::Server::start({.address = listen.host,
                                                   .port = listen.port,

@@ -135,7 +135,9 @@ Result<json::value> Api::post(const std::string& path, const json::value& body,
     const auto give_up_at = std::chrono::steady_clock::now() + options.patience;
     while (true) {
         auto answer = exchange(message);
-        const bool passing = !answer && answer.error().kind == ErrorKind::unavailable;
+        // A registry that is being cleaned is told of, and may take longer.
+        const bool passing = !answer && answer.error().kind == ErrorKind::unavailable &&
+                             answer.error().code != "registry_busy";
         if (!passing || std::chrono::steady_clock::now() >= give_up_at) return answer;
         pause(kReconnectAfter, [] { return false; });
     }

@@ -395,6 +395,7 @@ std::string tail_of(std::string text) {
 
 Result<Exit> run(const Command& command, const RunOptions& options) {
     LOCO_ASSIGN(auto child, start_child(command, static_cast<bool>(options.input)));
+    if (options.on_start) options.on_start(child.pid);
     return Run(std::move(child), options, name_of(command)).to_end();
 }
 

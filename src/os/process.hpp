@@ -35,6 +35,8 @@ struct RunOptions {
     std::optional<std::chrono::milliseconds> timeout = {};  // then SIGTERM, 5 s later SIGKILL
     // Asked every 100 ms; true: the same as a timeout, the error's kind is interrupted.
     std::function<bool()> cancelled = {};
+    // Called once, when it runs.
+    std::function<void(pid_t)> on_start = {};
 };
 
 // Runs it to its end. not_found when there is no such program. The child is its own process group and

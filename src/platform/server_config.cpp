@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "os/file.hpp"
+#include "spec/quantity.hpp"
 #include "spec/toml_library.hpp"
 
 namespace loco::platform {
@@ -29,6 +30,7 @@ const std::map<std::string, Member, std::less<>>& members() {
         {"engine_socket", &ServerConfig::engine_socket},
         {"engine_is_ours", &ServerConfig::engine_is_ours},
         {"subnets", &ServerConfig::subnets},
+        {"collect_every", &ServerConfig::collect_every},
         {"log_level", &ServerConfig::log_level},
     };
     return table;
@@ -68,6 +70,8 @@ std::vector<std::string> check(const ServerConfig& config) {
     if (config.base_domain.empty()) wrong.emplace_back("base_domain must not be empty");
     if (const auto range = parse_network_range(config.subnets); !range)
         wrong.push_back("subnets: " + range.error().message);
+    if (const auto every = spec::parse_duration(config.collect_every); !every)
+        wrong.push_back("collect_every: " + every.error().message);
     for (const auto* level : {"debug", "info", "warning", "error"}) {
         if (config.log_level == level) return wrong;
     }

@@ -22,6 +22,7 @@ struct ServerConfig {
     std::string engine_socket = "/var/run/docker.sock";
     bool engine_is_ours = false;  // started by `loco up`: then its build cache is Loco's to bound
     std::string subnets{kDefaultNetworkRange};  // teams' networks are cut from it
+    std::string collect_every = "1h";           // the registry's garbage, at most once in that time
     std::string log_level = "info";
     bool operator==(const ServerConfig&) const = default;
 };

@@ -151,6 +151,7 @@ Result<bool> Supervisor::ensure(const Service& service) {
 void Supervisor::note_death(Entry& entry) {
     if (entry.pidfd >= 0) ::close(entry.pidfd);
     entry.pidfd = -1;
+    if (entry.held) return;
     const auto now = steady_clock::now();
     std::chrono::milliseconds pause(0);
     if (!entry.was_ready) {
@@ -187,8 +188,38 @@ void Supervisor::start_again(Entry& entry) {
     log::info("started again", {{"service", entry.service.name}, {"pid", process->pid}});
 }
 
-void Supervisor::watch(const std::function<bool()>& stop) {
+Supervisor::Entry& Supervisor::entry(const std::string& name) {
+    const auto found =
+        std::ranges::find(entries_, name, [](const Entry& e) { return e.service.name; });
+    LOCO_CHECK(found != entries_.end());
+    return *found;
+}
+
+void Supervisor::hold(const std::string& name, std::optional<int> signal) {
+    auto& one = entry(name);
+    one.held = true;
+    one.restart_at.reset();
+    // Not by its process id alone, which may be another's by now.
+    if (one.pidfd >= 0 && os::is_alive(one.process))
+        ::kill(one.process.pid, signal.value_or(one.service.stop_signal));
+}
+
+void Supervisor::release(const std::string& name) {
+    auto& one = entry(name);
+    one.held = false;
+    if (one.pidfd < 0) one.restart_at = steady_clock::now();
+}
+
+bool Supervisor::runs(const std::string& name) { return entry(name).pidfd >= 0; }
+
+bool Supervisor::is_ready(const std::string& name) {
+    const auto& one = entry(name);
+    return one.pidfd >= 0 && one.was_ready;
+}
+
+void Supervisor::watch(const std::function<bool()>& stop, const std::function<void()>& tick) {
     while (!stop()) {
+        if (tick) tick();
         std::vector<pollfd> descriptors;
         std::vector<Entry*> of;
         bool all_ready = true;
@@ -206,6 +237,7 @@ void Supervisor::watch(const std::function<bool()>& stop) {
         }
         for (auto& entry : entries_) {
             if (stop()) return;
+            if (entry.held) continue;
             if (entry.pidfd < 0 && !entry.restart_at) note_death(entry);
             if (entry.restart_at && *entry.restart_at <= steady_clock::now()) start_again(entry);
         }
@@ -224,13 +256,11 @@ void Supervisor::end(Entry& entry) {
 }
 
 Result<> Supervisor::restart(const std::string& name) {
-    const auto entry =
-        std::ranges::find(entries_, name, [](const Entry& e) { return e.service.name; });
-    LOCO_CHECK(entry != entries_.end());
-    end(*entry);
-    LOCO_ASSIGN(entry->process, start(entry->service));
-    entry->pidfd = open_pidfd(entry->process.pid);
-    return wait_ready(entry->service, entry->process);
+    auto& one = entry(name);
+    end(one);
+    LOCO_ASSIGN(one.process, start(one.service));
+    one.pidfd = open_pidfd(one.process.pid);
+    return wait_ready(one.service, one.process);
 }
 
 void Supervisor::stop_all() {

@@ -49,8 +49,14 @@ class Supervisor {
     [[nodiscard]] Result<bool> ensure(const Service& service);
     // Watches all services that were ensured, and starts those that die again: at once when it had been ready (after 100 ms
     // when that was less than a second before), else after 1, 2, 4 … 30 s. Returns when `stop` (asked every 200 ms) says
-    // so. Stops nothing.
-    void watch(const std::function<bool()>& stop);
+    // so. Stops nothing. `tick` is called in every round, at least every 200 ms; it may call what follows.
+    void watch(const std::function<bool()>& stop, const std::function<void()>& tick = {});
+    // Asks one that was ensured to end (as Service::stop_signal says, or with `signal`), and does not start it again
+    // until release().
+    void hold(const std::string& name, std::optional<int> signal = {});
+    void release(const std::string& name);
+    [[nodiscard]] bool runs(const std::string& name);
+    [[nodiscard]] bool is_ready(const std::string& name);
     // Stops one that was ensured and starts it again, ready.
     [[nodiscard]] Result<> restart(const std::string& name);
     // In the opposite order of ensure().
@@ -64,12 +70,14 @@ class Supervisor {
         os::ProcessIdentity process;
         int pidfd = -1;
         bool adopted = false;
-        bool was_ready = true;    // since its last start
-        int failed_starts = 0;    // deaths in a row before it was ready
+        bool was_ready = true;  // since its last start
+        bool held = false;      // not to be started again
+        int failed_starts = 0;  // deaths in a row before it was ready
         std::chrono::steady_clock::time_point started_at;
         std::optional<std::chrono::steady_clock::time_point> restart_at;
     };
 
+    [[nodiscard]] Entry& entry(const std::string& name);
     [[nodiscard]] Result<os::ProcessIdentity> start(const Service& service);
     [[nodiscard]] Result<> wait_ready(const Service& service, const os::ProcessIdentity& process);
     void note_death(Entry& entry);

@@ -21,6 +21,7 @@
 #include "platform/bootstrap_file.hpp"
 #include "platform/engine_daemon.hpp"
 #include "platform/free_range.hpp"
+#include "platform/registry_collection.hpp"
 
 namespace loco::platform {
 namespace {
@@ -178,6 +179,7 @@ Result<> start_all(const UpOptions& options, const UpHooks& hooks, const Layout&
     }
     LOCO_TRY(write_server_config(layout.server_config(), config));
 
+    LOCO_TRY(RegistryCollection::clear(layout.directories()));
     LOCO_TRY(registry::prepare(registry_options(config), random));
     const auto ensure = [&](const Service& service, const std::string& what) -> Result<> {
         LOCO_ASSIGN(const bool started, supervisor.ensure(service));
@@ -202,6 +204,15 @@ Result<> start_all(const UpOptions& options, const UpHooks& hooks, const Layout&
     }
     LOCO_TRY(hooks.keep(access));
     return mark_ready(layout, config);
+}
+
+void supervise(const Layout& layout, const ServerConfig& config, Supervisor& supervisor,
+               const std::function<bool()>& stop) {
+    RegistryCollection collection(
+        supervisor, layout.directories(),
+        {.collect = {.argv = registry::collect_argv(registry_options(config),
+                                                    find_program("docker-registry"))}});
+    supervisor.watch(stop, [&] { collection.step(); });
 }
 
 // Parts that outlived a supervisor run as they were configured then: with another configuration they must start anew.
@@ -316,7 +327,7 @@ Result<> up(const UpOptions& options, const UpHooks& hooks) {
         supervisor.stop_started();  // what served before this attempt serves on
         return started;
     }
-    supervisor.watch(hooks.stop);
+    supervise(layout, config, supervisor, hooks.stop);
     std::filesystem::remove(layout.ready_file(), ignored);
     // First what makes changes, then the apps, then what they need.
     (void)stop(layout.directories(), "loco-api", SIGTERM, std::chrono::seconds(20));
@@ -340,6 +351,7 @@ Result<> down(const std::filesystem::path& data_dir, bool purge,
         step("stopped the supervisor");
     }
     // What a supervisor that was killed has left.
+    LOCO_TRY(RegistryCollection::clear(layout.directories()));
     LOCO_TRY(stop(layout.directories(), "loco-api", SIGTERM, std::chrono::seconds(20)));
     const auto step_or_nothing = [&](const std::string& text) { step(text); };
     if (purge) {

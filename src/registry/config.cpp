@@ -100,4 +100,9 @@ std::vector<std::string> argv(const Options& options, const std::string& program
     return {program, "serve", (options.data_dir / "config.yml").string()};
 }
 
+std::vector<std::string> collect_argv(const Options& options, const std::string& program) {
+    // Without --delete-untagged: it takes the platforms' manifests of an index for untagged ones.
+    return {program, "garbage-collect", (options.data_dir / "config.yml").string()};
+}
+
 }  // namespace loco::registry

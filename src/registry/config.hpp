@@ -29,5 +29,8 @@ struct Options {
 
 [[nodiscard]] std::vector<std::string> argv(const Options& options,
                                             const std::string& program = "docker-registry");
+// Removes what no manifest refers to from the disk. Nothing may be pushed, nor the registry run, meanwhile.
+[[nodiscard]] std::vector<std::string> collect_argv(const Options& options,
+                                                    const std::string& program = "docker-registry");
 
 }  // namespace loco::registry

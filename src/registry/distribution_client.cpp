@@ -143,6 +143,7 @@ Result<> DistributionClient::remove_manifest(const std::string& repository,
                 tokens_.issue("loco", {{.repository = repository, .actions = {"delete"}}},
                               std::chrono::minutes(1)));
     const auto response = ask(http::Method::delete_, repository, digest, token.token);
+    if (response && garbage_ != nullptr) garbage_->add();
     if (response || response.error().kind == ErrorKind::not_found) return {};
     return fail(response.error());
 }

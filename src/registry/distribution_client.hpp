@@ -5,6 +5,7 @@
 
 #include "http/client.hpp"
 #include "ports/registry.hpp"
+#include "registry/garbage.hpp"
 #include "registry/token_service.hpp"
 
 namespace loco::registry {
@@ -13,12 +14,14 @@ namespace loco::registry {
 class DistributionClient final : public Registry {
   public:
     // `host`: "127.0.0.1:5000". `platform`: which manifest of an index counts for the size, "os/architecture".
+    // `garbage` counts what is removed.
     DistributionClient(std::string host, const TokenService& tokens, http::Client& client,
-                       std::string platform = "linux/amd64")
+                       std::string platform = "linux/amd64", Garbage* garbage = nullptr)
         : host_(std::move(host)),
           platform_(std::move(platform)),
           tokens_(tokens),
-          client_(client) {}
+          client_(client),
+          garbage_(garbage) {}
 
     [[nodiscard]] std::string host() const override { return host_; }
     // Verifies that what the registry has under that digest has that digest.
@@ -40,6 +43,7 @@ class DistributionClient final : public Registry {
     std::string platform_;
     const TokenService& tokens_;
     http::Client& client_;
+    Garbage* garbage_;
 };
 
 }  // namespace loco::registry

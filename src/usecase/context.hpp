@@ -9,6 +9,7 @@
 #include "base/random.hpp"
 #include "domain/model.hpp"
 #include "ports/store.hpp"
+#include "usecase/push_gate.hpp"
 
 namespace loco {
 
@@ -33,6 +34,7 @@ struct Context {
     const Config& config;
     // The reconciler looks at that app soon. Must not block.
     std::function<void(const AppId&)> wake;
+    PushGate* pushes = nullptr;  // none: always open
 };
 
 }  // namespace loco

@@ -288,6 +288,16 @@ Result<> renew_all_leases(Context& context) {
 }
 
 Result<RegistryToken> push_token(Context& context, Registry& registry, const DeploymentId& id) {
+    std::optional<PushGate::Pass> pass;
+    if (context.pushes != nullptr) {
+        pass = context.pushes->enter();
+        if (!pass) {
+            LOCO_TRY(renew_lease(context, id));
+            return fail(ErrorKind::unavailable, "the registry is being cleaned",
+                        "it takes seconds; if it lasts, run `loco up` on the server's machine",
+                        "registry_busy");
+        }
+    }
     LOCO_ASSIGN(
         const auto deployment,
         change_building(context, id, [&](WriteTx& tx, Deployment& d, App&) -> Result<> {

@@ -30,6 +30,7 @@ struct DeployStart {
 [[nodiscard]] Result<> renew_all_leases(Context& context);
 
 // Given once; again only to go on with a push that has lasted nearly as long as the token (4 minutes).
+// unavailable (code registry_busy) while the registry is being cleaned: ask again. The lease is renewed by asking.
 [[nodiscard]] Result<RegistryToken> push_token(Context& context, Registry& registry,
                                                const DeploymentId& deployment);
 

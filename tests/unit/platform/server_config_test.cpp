@@ -34,11 +34,13 @@ TEST_F(ServerConfigTest, WhatIsWrittenIsReadAsTheSame) {
 
 TEST_F(ServerConfigTest, EveryMistakeIsNamedAtOnce) {
     const auto read = this->read(
-        "listen = \"nowhere\"\nlog_level = 3\ntypo = 1\nsubnets = \"10.0.0.0/30\"\ndata_dir = "
+        "listen = \"nowhere\"\nlog_level = 3\ncollect_every = \"often\"\ntypo = 1\nsubnets = "
+        "\"10.0.0.0/30\"\ndata_dir = "
         "\"relative\"\n");
     ASSERT_FALSE(read);
     EXPECT_EQ(read.error().kind, ErrorKind::invalid);
-    for (const auto* word : {"listen", "log_level", "typo", "subnets", "data_dir"}) {
+    for (const auto* word :
+         {"listen", "log_level", "collect_every", "typo", "subnets", "data_dir"}) {
         EXPECT_NE(read.error().message.find(word), std::string::npos)
             << word << " in " << read.error().message;
     }

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
 
 #include "build/builder.hpp"
 #include "build/push.hpp"
@@ -22,6 +23,9 @@ namespace json = boost::json;
 
 // A server that restarts is back in a second or two: no reason to lose a build.
 constexpr auto kPatience = std::chrono::seconds(20);
+// Also while the registry is being cleaned: seconds, on a slow disk minutes.
+constexpr auto kPushPatience = std::chrono::minutes(6);
+constexpr auto kAskAgain = std::chrono::milliseconds(200);
 
 struct Job {
     Invocation& invocation;
@@ -143,14 +147,27 @@ Result<std::string> local_image(const Job& job, engine::Engine& engine) {
     return image->id;
 }
 
+// Asking keeps the lease.
+Result<json::value> ask_push_token(Job& job, BuildView& view) {
+    const auto give_up_at = std::chrono::steady_clock::now() + kPushPatience;
+    while (true) {
+        auto token =
+            job.api().post(job.path + "/push-token", json::object(), {.patience = kPatience});
+        if (token || token.error().code != "registry_busy" || interrupted() ||
+            std::chrono::steady_clock::now() >= give_up_at)
+            return token;
+        view.status("waiting: the registry is being cleaned");
+        std::this_thread::sleep_for(kAskAgain);
+    }
+}
+
 // Keeps the lease while something takes long that has no output.
 Result<std::string> push_image(Job& job, BuildView& view, engine::Engine& engine,
                                const std::string& image_id) {
     http::Client client;
     std::uint64_t moved = 0;
     const auto push_once = [&]() -> Result<build::PushOutcome> {
-        LOCO_ASSIGN(const auto token, job.api().post(job.path + "/push-token", json::object(),
-                                                     {.patience = kPatience}));
+        LOCO_ASSIGN(const auto token, ask_push_token(job, view));
         LogUploader heartbeat(
             {.url = job.invocation.settings().host, .token = job.invocation.settings().token},
             job.path);
