@@ -348,9 +348,12 @@ Result<std::unique_ptr<Parts>> Parts::make(const platform::ServerConfig& server)
 }
 
 Result<> Parts::run(const StopSignal& stop) {
-    LOCO_ASSIGN(const auto first,
-                platform::read_bootstrap(platform::Layout(server_.data_dir).bootstrap()));
-    if (first) LOCO_TRY(bootstrap(context_, *first));
+    const auto file = platform::Layout(server_.data_dir).bootstrap();
+    LOCO_ASSIGN(const auto owner, platform::read_bootstrap(file));
+    if (owner) {
+        LOCO_TRY(bootstrap(context_, *owner));
+        LOCO_TRY(platform::remove_bootstrap(file));
+    }
     LOCO_ASSIGN(const auto listen, platform::parse_host_port(server_.listen));
     LOCO_ASSIGN(const auto ops_listen, platform::parse_host_port(server_.ops_listen));
     LOCO_ASSIGN(auto ops,

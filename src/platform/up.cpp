@@ -148,7 +148,8 @@ Result<Access> new_access(const UpOptions& options, const ServerConfig& config) 
     LOCO_TRY(write_bootstrap(Layout(config.data_dir).bootstrap(),
                              {.login = options.login,
                               .token_sha256 = crypto::sha256_hex(access.token.reveal()),
-                              .team = access.team}));
+                              .team = access.team,
+                              .client = options.client}));
     return access;
 }
 
@@ -192,7 +193,9 @@ Result<> start_all(const UpOptions& options, const UpHooks& hooks, const Layout&
     LOCO_TRY(
         ensure(gateway_service(config, gateway_program), "gateway on " + config.gateway_listen));
     auto access = plain_access(config);
-    const bool first_time = !std::filesystem::exists(layout.bootstrap());
+    // Nobody can have a token yet: the server need not be started a second time for it.
+    std::error_code unreadable;
+    const bool first_time = std::filesystem::is_empty(layout.database(), unreadable);
     if (first_time) {
         LOCO_ASSIGN(access, new_access(options, config));
     }

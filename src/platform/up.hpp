@@ -20,6 +20,7 @@ struct UpOptions {
     std::string engine;  // "unix:///…" or a path; empty: the one that answers, else one of our own
     std::string server_program;   // loco-api's path
     std::string login = "owner";  // of the first user
+    std::string client = {};      // the file that this user's token is kept in
 };
 
 // What the client needs to speak to the platform.

@@ -1,5 +1,8 @@
 #include "usecase/bootstrap.hpp"
 
+#include <algorithm>
+#include <optional>
+
 namespace loco {
 namespace {
 
@@ -35,6 +38,16 @@ Result<Team> ensure_first_team(WriteTx& tx, Context& context, const std::string&
     return team;
 }
 
+// A token of that client that is still good: its row gets the new hash, so that the former works no more.
+Result<std::optional<Token>> token_of_client(const WriteTx& tx, const UserId& user,
+                                             const std::string& name) {
+    LOCO_ASSIGN(const auto tokens, tx.tokens(user));
+    const auto found = std::ranges::find_if(
+        tokens, [&](const Token& one) { return one.name == name && !one.revoked; });
+    if (found == tokens.end()) return std::nullopt;
+    return *found;
+}
+
 }  // namespace
 
 Result<> bootstrap(Context& context, const Bootstrap& request) {
@@ -43,15 +56,18 @@ Result<> bootstrap(Context& context, const Bootstrap& request) {
         LOCO_ASSIGN(const auto team, ensure_first_team(tx, context, request.team));
         LOCO_TRY(tx.put(Membership{.team = team.id, .user = user.id, .role = Role::owner}));
         if (tx.token_by_hash(request.token_sha256)) return {};
-        return tx.put(Token{.id = TokenId::make(context.clock, context.random),
-                            .user = user.id,
-                            .name = "loco up",
-                            .sha256 = request.token_sha256,
-                            .scopes = {"*"},
-                            .team = {},
-                            .created_at = context.clock.now(),
-                            .expires_at = {},
-                            .last_used_at = {}});
+        const auto name = request.client.empty() ? "loco up" : "loco up, " + request.client;
+        LOCO_ASSIGN(const auto former, token_of_client(tx, user.id, name));
+        return tx.put(
+            Token{.id = former ? former->id : TokenId::make(context.clock, context.random),
+                  .user = user.id,
+                  .name = name,
+                  .sha256 = request.token_sha256,
+                  .scopes = {"*"},
+                  .team = {},
+                  .created_at = context.clock.now(),
+                  .expires_at = {},
+                  .last_used_at = {}});
     });
 }
 

@@ -12,6 +12,9 @@ struct Bootstrap {
     std::string login;
     std::string token_sha256;  // lower-case hex
     std::string team = "main";
+    // Whose token it is, beside the login: the file that the client keeps it in. A client has one token; a new one
+    // takes the place of the one before.
+    std::string client = {};
 };
 
 // Makes what is missing of user, team 0, membership and token; may be repeated.

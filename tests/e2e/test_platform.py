@@ -1,7 +1,9 @@
 """The platform itself: started, stopped, killed in parts, and removed without a trace."""
+import contextlib
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import time
 
@@ -25,6 +27,24 @@ def test_up_again_is_quick_and_changes_nothing(loco, app):
     assert time.monotonic() - began < 5
     assert {name: loco.pid(name) for name in before} == before and all(before.values())
     assert loco.release("steady") == "v1"
+
+
+def test_a_client_that_has_lost_its_token_gets_another_in_its_place(loco):
+    def owners() -> list:
+        with contextlib.closing(sqlite3.connect(loco.data / "db/loco.db")) as database:
+            return database.execute("SELECT id, sha256 FROM tokens ORDER BY id").fetchall()
+
+    before, former = owners(), loco.token()
+    assert len(before) == 1 and not (loco.data / "bootstrap.json").exists()
+    for _ in range(2):
+        (loco.folder / "config/loco/config.toml").unlink()
+        loco.up()
+        assert loco.token() != former
+        assert loco.call("GET", "/me", token=former).status == 401 and loco.call("GET", "/me").status == 200
+        former = loco.token()
+        assert not (loco.data / "bootstrap.json").exists()
+    after = owners()
+    assert [one[0] for one in after] == [one[0] for one in before] and after != before
 
 
 def test_every_part_but_the_gateway_listens_on_loopback_only(loco):

@@ -129,6 +129,37 @@ TEST_F(UsecaseTest, BootstrapTwiceMakesNothingTwice) {
     });
 }
 
+TEST_F(UsecaseTest, AClientsNewTokenTakesThePlaceOfItsFormerAndOfNoOther) {
+    const auto ask = [&](char hash, const std::string& login, const std::string& client) {
+        EXPECT_TRUE(bootstrap(
+            context_, {.login = login, .token_sha256 = std::string(64, hash), .client = client}));
+    };
+    ask('1', "ada", "/home/ada/config.toml");
+    ask('2', "ada", "/root/config.toml");
+    ask('3', "bob", "/home/ada/config.toml");
+    for (const char hash : {'4', '5', '6'}) ask(hash, "ada", "/home/ada/config.toml");
+    read([&](const ReadTx& tx) {
+        EXPECT_EQ(tx.tokens(actor_.user)->size(), 3U) << "that of the fixture, and of two clients";
+        for (const char good : {'0', '2', '3', '6'})
+            EXPECT_TRUE(tx.token_by_hash(std::string(64, good))) << good;
+        for (const char former : {'1', '4', '5'})
+            EXPECT_FALSE(tx.token_by_hash(std::string(64, former))) << former;
+    });
+}
+
+TEST_F(UsecaseTest, ATokenThatWasRevokedIsNotGoodAgainByANewOne) {
+    EXPECT_TRUE(store_.write([&](WriteTx& tx) -> Result<> {
+        auto token = *tx.token_by_hash(std::string(64, '0'));
+        token.revoked = true;
+        return tx.put(token);
+    }));
+    EXPECT_TRUE(bootstrap(context_, {.login = "ada", .token_sha256 = std::string(64, '1')}));
+    read([&](const ReadTx& tx) {
+        EXPECT_TRUE(tx.token_by_hash(std::string(64, '0'))->revoked);
+        EXPECT_FALSE(tx.token_by_hash(std::string(64, '1'))->revoked);
+    });
+}
+
 TEST_F(UsecaseTest, ReservedAndMalformedNamesAreRefused) {
     for (const auto* name :
          {"", "Shop", "-shop", "shop-", "1shop", "sh_op", "loco", "www", "registry", "api"}) {

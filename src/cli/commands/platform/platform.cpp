@@ -40,7 +40,8 @@ platform::UpOptions up_options(Invocation& invocation) {
         .base_domain = invocation.option("--base-domain"),
         .subnets = invocation.option("--subnets"),
         .engine = invocation.option("--docker-host").value_or(""),
-        .server_program = (own_program().parent_path() / "loco-api").string()};
+        .server_program = (own_program().parent_path() / "loco-api").string(),
+        .client = config_file().string()};
     for (const auto* name : {"SUDO_USER", "USER", "LOGNAME"}) {
         if (const char* login = std::getenv(name); login != nullptr && login[0] != 0) {
             options.login = login;
