@@ -21,6 +21,7 @@
 #include "platform/bootstrap_file.hpp"
 #include "platform/engine_daemon.hpp"
 #include "platform/free_range.hpp"
+#include "platform/log_rotation.hpp"
 #include "platform/registry_collection.hpp"
 
 namespace loco::platform {
@@ -215,7 +216,11 @@ void supervise(const Layout& layout, const ServerConfig& config, Supervisor& sup
         supervisor, layout.directories(),
         {.collect = {.argv = registry::collect_argv(registry_options(config),
                                                     find_program("docker-registry"))}});
-    supervisor.watch(stop, [&] { collection.step(); });
+    LogRotation logs(layout.directories().log);
+    supervisor.watch(stop, [&] {
+        collection.step();
+        logs.step();
+    });
 }
 
 // Parts that outlived a supervisor run as they were configured then: with another configuration they must start anew.
