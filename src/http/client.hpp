@@ -11,20 +11,34 @@
 #include <string_view>
 
 #include "base/error.hpp"
+#include "base/secret.hpp"
 #include "http/message.hpp"
 
 namespace loco::http {
 
+// How an https server is verified, and how this side shows who it is. Without one: the system's
+// authorities, no certificate of ours. A connection is used again only with the same.
+struct TlsOptions {
+    std::string ca_pem = {};           // instead of the system's authorities
+    std::string certificate_pem = {};  // ours, with its chain; needs the key
+    Secret<std::string> key_pem{};
+    bool verify = true;  // false: anybody may answer
+};
+
 struct ClientRequest {
     Method method = Method::get;
     std::string url;  // "http://host:port/path?query"; with unix_socket the host is only a name
+    std::shared_ptr<const TlsOptions> tls = {};
     std::string unix_socket = {};
     Headers headers = {};
     std::string body = {};
     // Instead of body: called until it gives an empty chunk; sent with Transfer-Encoding: chunked.
     std::function<Result<std::string>()> body_source = {};
     std::chrono::milliseconds connect_timeout{3'000};
-    std::chrono::milliseconds timeout{30'000};   // of the whole exchange; 0: none
+    std::chrono::milliseconds timeout{30'000};  // of the whole exchange; 0: none
+    // Probes a silent TCP connection, so that a peer that vanished without a word is noticed within
+    // two minutes: for long answers.
+    bool keep_alive_probes = false;
     std::size_t max_response_bytes = 16U << 20;  // too_large beyond it; does not bound on_data
     // When set, a 2xx body goes here as it comes and not into ClientResponse::body. False stops the
     // exchange (then the result is an interrupted error). Bodies of other statuses are kept in

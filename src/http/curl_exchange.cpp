@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kMaxHeaderBytes = 256U << 10;
 constexpr long kConnectionLifeSeconds = 60;
+constexpr long kProbeSeconds = 30;
 
 bool has_control(std::string_view text) {
     return std::ranges::any_of(text, [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
@@ -46,11 +47,37 @@ Result<> Exchange::prepare(CURL* easy) {
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, &before_request_callback);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, this);
+    if (request_.keep_alive_probes) {
+        curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+        curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, kProbeSeconds);
+        curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, kProbeSeconds / 3);
+    }
+    if (request_.tls) set_tls(easy);
     set_method_and_body(easy);
     if (!set_headers(easy)) {
         return fail(ErrorKind::invalid, "a header with a line break cannot be sent");
     }
     return {};
+}
+
+// From memory, so that no key is written to a file. curl compares these when it looks for a kept
+// connection: one that was made with another certificate is not used.
+void Exchange::set_tls(CURL* easy) const {
+    const auto set = [easy](CURLoption option, const std::string& pem) {
+        if (pem.empty()) return;
+        // Not written to: the member is of the type that curl also uses for what it gives back.
+        curl_blob blob{
+            .data = const_cast<char*>(pem.data()), .len = pem.size(), .flags = CURL_BLOB_COPY};
+        curl_easy_setopt(easy, option, &blob);
+    };
+    const auto& tls = *request_.tls;
+    set(CURLOPT_CAINFO_BLOB, tls.ca_pem);
+    set(CURLOPT_SSLCERT_BLOB, tls.certificate_pem);
+    set(CURLOPT_SSLKEY_BLOB, tls.key_pem.reveal());
+    if (!tls.verify) {
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
 }
 
 void Exchange::set_method_and_body(CURL* easy) {
@@ -207,6 +234,10 @@ Result<ClientResponse> Exchange::finish(CURLcode code) {
     std::string word = "no_answer";
     if (code == CURLE_OPERATION_TIMEDOUT) word = "timed_out";
     if (code == CURLE_COULDNT_CONNECT) word = "connection_refused";
+    if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CERTPROBLEM ||
+        code == CURLE_SSL_CONNECT_ERROR || code == CURLE_SSL_CACERT_BADFILE) {
+        word = "tls_failed";
+    }
     if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL) {
         kind = ErrorKind::invalid;
         word = "invalid_url";

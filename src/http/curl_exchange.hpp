@@ -46,6 +46,7 @@ class Exchange {
     bool take_body(std::string_view data);
     bool set_headers(CURL* easy);
     void set_method_and_body(CURL* easy);
+    void set_tls(CURL* easy) const;
     [[nodiscard]] std::string describe() const;
     [[nodiscard]] bool may_be_sent_twice() const;
 
