@@ -65,7 +65,7 @@ missing_packages() {
 }
 
 # The services that packages would start by themselves: Debian's docker-registry is an open registry on :5000, its
-# HAProxy and Docker ones of the system's; Loco runs its own. While packages are installed, a policy (invoke-rc.d(8))
+# HAProxy, Docker and etcd ones of the system's; Loco runs its own. While packages are installed, a policy (invoke-rc.d(8))
 # refuses these and asks the policy that was there for all else.
 policy=/usr/sbin/policy-rc.d
 policy_mark='# made by Loco for one installation'
@@ -75,7 +75,7 @@ hold_services() {
   as_root tee $policy > /dev/null <<POLICY
 #!/bin/sh
 $policy_mark
-case "\$1" in haproxy|docker-registry|docker|containerd) exit 101 ;; esac
+case "\$1" in haproxy|docker-registry|docker|containerd|etcd) exit 101 ;; esac
 [ ! -x $policy.before-loco ] || exec $policy.before-loco "\$@"
 exit 0
 POLICY
@@ -93,7 +93,8 @@ release_services() {
 keep_stopped() {
   local package
   for package in "$@"; do
-    case $package in haproxy | docker-registry) ;; *) continue ;; esac
+    case $package in haproxy | docker-registry | etcd-server) ;; *) continue ;; esac
+    package=${package%-server}   # the service's name
     if systemd_runs; then
       as_root systemctl disable --quiet --now "$package" || true
     elif [ -x /usr/sbin/update-rc.d ] && [ -e "/etc/init.d/$package" ]; then

@@ -6,8 +6,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-pytest.register_assert_rewrite("support.web", "support.load", "support.platform", "support.engine", "support.wait")
+pytest.register_assert_rewrite("support.web", "support.load", "support.platform", "support.engine", "support.cluster",
+                               "support.wait")
 
+from support import cluster as clusters  # noqa: E402
 from support import engine as engines  # noqa: E402
 from support import probe  # noqa: E402
 from support.platform import running  # noqa: E402
@@ -17,6 +19,16 @@ def engine():
     one = engines.bring_up()
     yield one
     engines.take_down(one)
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    try:
+        one = clusters.bring_up()
+    except clusters.NotHere as reason:
+        pytest.skip(str(reason))
+    yield one
+    clusters.take_down(one)
 
 
 @pytest.fixture(scope="module")
