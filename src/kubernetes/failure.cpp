@@ -1,0 +1,148 @@
+#include "kubernetes/failure.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace loco::kubernetes {
+namespace {
+
+constexpr std::size_t kMaxWords = 1024;
+
+struct Sort {
+    ErrorKind kind;
+    std::string_view code;
+    std::string_view hint;
+};
+
+bool has(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
+
+Sort sort_of(int status, std::string_view reason, std::string_view words) {
+    switch (status) {
+        case 400:
+        case 415:
+        case 422:
+            return {ErrorKind::invalid, "invalid_object",
+                    "this is a bug, or the cluster is older than what Loco supports"};
+        case 401:
+            return {ErrorKind::unavailable, "kubernetes_unauthorized",
+                    "renew the credentials that the kubeconfig or the ServiceAccount names"};
+        case 403:
+            if (has(words, "exceeded quota")) {
+                return {ErrorKind::refused, "quota_exceeded",
+                        "ask for less, or raise the namespace's ResourceQuota"};
+            }
+            if (has(words, " cannot ") || words.empty()) {
+                return {ErrorKind::unavailable, "kubernetes_forbidden",
+                        "give Loco's ServiceAccount this right: compare its ClusterRole with the "
+                        "chart's"};
+            }
+            return {ErrorKind::refused, "admission_denied",
+                    "a policy of the cluster refuses this: see which one in the message"};
+        case 404: return {ErrorKind::not_found, "not_found", {}};
+        case 409:
+            if (reason == "AlreadyExists") return {ErrorKind::conflict, "already_exists", {}};
+            if (has(words, "Apply failed")) {
+                return {ErrorKind::conflict, "apply_conflict",
+                        "another program set these fields: let it go of them, or take them over by "
+                        "force"};
+            }
+            return {ErrorKind::conflict, "version_conflict", "read the object again and retry"};
+        case 410: return {ErrorKind::conflict, "expired", "list again"};
+        case 413: return {ErrorKind::too_large, "too_large", "make the object smaller"};
+        case 429:
+            return {ErrorKind::rate_limited, "rate_limited",
+                    "wait: the API server is asked more than it lets Loco ask"};
+        default: break;
+    }
+    if (status >= 500) {
+        return {ErrorKind::unavailable, "kubernetes_unavailable",
+                "see the API server: kubectl get --raw '/readyz?verbose'"};
+    }
+    return {ErrorKind::internal, "unexpected_status", {}};
+}
+
+std::string_view status_name(int status) {
+    switch (status) {
+        case 400: return "Bad Request";
+        case 401: return "Unauthorized";
+        case 403: return "Forbidden";
+        case 404: return "Not Found";
+        case 409: return "Conflict";
+        case 410: return "Gone";
+        case 415: return "Unsupported Media Type";
+        case 422: return "Unprocessable Entity";
+        case 429: return "Too Many Requests";
+        case 500: return "Internal Server Error";
+        case 502: return "Bad Gateway";
+        case 503: return "Service Unavailable";
+        case 504: return "Gateway Timeout";
+        default: return "";
+    }
+}
+
+std::string fields_at_fault(const Object& status) {
+    std::string fields;
+    if (const auto* causes = member(member(status, "details"), "causes").if_array()) {
+        for (const auto& cause : *causes) {
+            if (const auto field = text(cause, "field"); !field.empty()) {
+                fields += (fields.empty() ? "" : ", ") + field;
+            }
+        }
+    }
+    return fields;
+}
+
+// Also cuts what is too long and makes one line of it.
+std::string words_for(const Call& call, int http_status, const Object& status) {
+    auto words = text(status, "message");
+    // A Secret's values stand in what the server says of a malformed one.
+    if (call.kind != nullptr && *call.kind == kSecret &&
+        (http_status == 400 || http_status == 422 || http_status >= 500)) {
+        const auto fields = fields_at_fault(status);
+        words = text(status, "reason") + (fields.empty() ? "" : " (" + fields + ")");
+    }
+    if (words.size() > kMaxWords) words = words.substr(0, kMaxWords) + "…";
+    std::ranges::replace_if(words, [](unsigned char c) { return c < 0x20; }, ' ');
+    return words;
+}
+
+}  // namespace
+
+Error failure_of(const Call& call, int http_status, const Object& status) {
+    const auto words = words_for(call, http_status, status);
+    const auto sort = sort_of(http_status, text(status, "reason"), words);
+    std::string message(call.verb);
+    message += ' ' + call.what + ": " + std::to_string(http_status);
+    if (const auto name = status_name(http_status); !name.empty()) message.append(" ").append(name);
+    if (!words.empty()) message += ": " + words;
+    return {.kind = sort.kind,
+            .message = std::move(message),
+            .hint = std::string(sort.hint),
+            .code = std::string(sort.code)};
+}
+
+Error failure_of(const Call& call, const http::ClientResponse& response) {
+    auto status = parse_object(response.body);
+    if (status && text(*status, "kind") == "Status") {
+        return failure_of(call, response.status, *status);
+    }
+    // A proxy's answer, or one from before the API server could: its words are text.
+    boost::json::object plain;
+    plain["message"] = std::string_view(response.body).substr(0, kMaxWords);
+    return failure_of(call, response.status, Object(std::move(plain)));
+}
+
+bool is_passing(int http_status) {
+    return http_status == 429 || http_status == 500 || http_status == 502 || http_status == 503 ||
+           http_status == 504;
+}
+
+std::optional<std::chrono::milliseconds> retry_after(const http::ClientResponse& response) {
+    const auto header = response.headers.get("Retry-After");
+    int seconds = -1;
+    const auto* end = header.data() + header.size();
+    if (std::from_chars(header.data(), end, seconds).ptr != end || seconds < 0) return std::nullopt;
+    return std::chrono::seconds(std::min(seconds, 60));
+}
+
+}  // namespace loco::kubernetes
