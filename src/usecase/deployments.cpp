@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t kTagLength = 16;
 constexpr auto kTokenRenewal = std::chrono::minutes(4);
 constexpr int kReleasesToSearch = 200;
+constexpr int kDeploymentsAtOnce = 50;
 
 std::unexpected<Error> nothing_live(const App& app) {
     return fail(ErrorKind::not_found, "app " + app.name + " has no release that is live",
@@ -123,12 +124,29 @@ Diagnosis conflict_diagnosis(const Error& error) {
                      .kind = static_cast<std::uint8_t>(error.kind)};
 }
 
-// A deploy that began later and is live already makes this one superseded: its image is the older.
-Result<bool> is_superseded(const ReadTx& tx, const App& app, const Deployment& deployment) {
-    if (!app.live_release) return false;
-    LOCO_ASSIGN(const auto live, tx.release(*app.live_release));
-    LOCO_ASSIGN(const auto by, tx.deployment(live.deployment));
-    return by.kind == DeploymentKind::deploy && by.created_at > deployment.created_at;
+// Whether that deployment decided which code is live. A redeploy and a change of the environment only carry on what another
+// has brought; a deploy that changed nothing refers to the release of another.
+Result<bool> has_brought_code(const ReadTx& tx, const Deployment& by) {
+    const bool decides = by.kind == DeploymentKind::deploy || by.kind == DeploymentKind::rollback;
+    if (!decides || by.state != DeploymentState::live || !by.release) return false;
+    LOCO_ASSIGN(const auto release, tx.release(*by.release));
+    return release.deployment == by.id;
+}
+
+// What began later and has gone live, so that this one's code is older than what is live, or was decided against: whatever
+// kind the live release itself is of. Ids tell the order.
+Result<std::optional<Deployment>> superseding(const ReadTx& tx, const Deployment& deployment) {
+    DeploymentId before;
+    while (true) {
+        LOCO_ASSIGN(const auto page, tx.deployments(deployment.app, before, kDeploymentsAtOnce));
+        for (const auto& by : page) {
+            if (by.id <= deployment.id) return std::nullopt;
+            LOCO_ASSIGN(const bool brought, has_brought_code(tx, by));
+            if (brought) return by;
+        }
+        if (page.empty()) return std::nullopt;
+        before = page.back().id;
+    }
 }
 
 Result<Release> release_before(const ReadTx& tx, const App& app) {
@@ -350,10 +368,11 @@ Result<Deployment> report_built(Context& context, const DeploymentId& id,
                                       "already live as " + release_name(live.number), now);
             }
         }
-        LOCO_ASSIGN(const bool superseded, is_superseded(tx, app, deployment));
-        if (superseded) {
+        LOCO_ASSIGN(const auto newer, superseding(tx, deployment));
+        if (newer) {
             refusal = Error{.kind = ErrorKind::conflict,
-                            .message = "a deploy that began after this one is live already",
+                            .message = "a " + std::string(to_string(newer->kind)) +
+                                       " that began after this one is live already",
                             .hint = "deploy again if yours is the newer",
                             .code = "superseded"};
             deployment.diagnosis = conflict_diagnosis(*refusal);

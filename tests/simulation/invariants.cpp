@@ -80,6 +80,11 @@ bool World::check_cuts() {
 
 bool World::check() { return check_rows() && check_went_live() && check_containers() && check_gateway() && check_cuts() && check_service(); }
 
+bool World::brought_code(const Deployment& row) const {
+    const auto release = row.release ? releases_.find(*row.release) : releases_.end();
+    return release != releases_.end() && release->second.deployment == row.id;
+}
+
 bool World::check_deployment(const Deployment& row, const App* app) {
     const auto name = row.id.str() + " (" + std::string(to_string(row.kind)) + ", " + std::string(to_string(row.state)) + ")";
     if (holds_lock(row) && (app == nullptr || app->lock != row.id)) return broken("open deployment without the lock: " + name);
@@ -101,6 +106,14 @@ bool World::check_deployment(const Deployment& row, const App* app) {
         return broken("no such step: " + name + " was " + std::string(to_string(before->second.state)));
     }
     if (row.state == DeploymentState::live) given_up_.erase(row.app);
+    if (row.state == DeploymentState::live && row.kind == DeploymentKind::deploy && brought_code(row)) {
+        for (const auto& [id, other] : deployments_) {
+            const bool came_between = other.app == row.app && id > row.id && other.kind != DeploymentKind::env &&
+                                      other.kind != DeploymentKind::redeploy && other.state == DeploymentState::live && brought_code(other) &&
+                                      *other.ended_at < row.phases.at("checking");
+            if (came_between) return broken("older code went live over newer: " + name + " over " + id.str());
+        }
+    }
     const bool undone = row.state == DeploymentState::failed || row.state == DeploymentState::cancelled;
     const bool recreated = row.release && releases_.contains(*row.release) &&
                            releases_[*row.release].spec.deploy.strategy == Strategy::recreate;

@@ -143,6 +143,7 @@ class World {
     void dump();
     [[nodiscard]] bool check_rows();
     [[nodiscard]] bool check_deployment(const Deployment& row, const App* app);
+    [[nodiscard]] bool brought_code(const Deployment& row) const;  // made a release of its own
     [[nodiscard]] Result<> check_domains(const ReadTx& tx, const App& app, const std::vector<Deployment>& deployments);
     [[nodiscard]] bool check_went_live();
     [[nodiscard]] bool check_containers();

@@ -336,6 +336,56 @@ TEST_F(AppTest, ADeployThatBeganBeforeTheOneThatIsLiveIsSuperseded) {
     EXPECT_FALSE(app().lock);
 }
 
+TEST_F(AppTest, WhatCameAfterANewerDeployDoesNotHideThatItIsNewer) {
+    const auto seal = [](const AppId&, const std::string&, const Secret<>&) -> Result<std::string> {
+        return "sealed";
+    };
+    const auto slow = start();
+    deploy(kDigest);
+    clock_.pass(std::chrono::seconds(1));
+    const auto env =
+        change_env(context_, actor_, app().id, {.values = {{"KEY", Secret<>("x")}}}, seal);
+    ASSERT_TRUE(env && env->deployment);
+    go_live(env->deployment->id);
+    const auto other = start();
+    clock_.pass(std::chrono::seconds(1));
+    const auto again = redeploy(context_, actor_, app().id);
+    ASSERT_TRUE(again);
+    go_live(again->id);
+    const auto late = report_built(context_, slow.id, {.digest = kOtherDigest, .image_id = "j"});
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().code, "superseded");
+    EXPECT_EQ(late.error().message, "a deploy that began after this one is live already");
+    EXPECT_TRUE(report_built(context_, other.id, {.digest = kOtherDigest, .image_id = "j"}))
+        << "newer than the code that the environment and the redeploy carried on";
+}
+
+TEST_F(AppTest, ABuildThatBeganBeforeARollbackDoesNotUndoIt) {
+    deploy(kDigest);
+    deploy(kOtherDigest);
+    const auto slow = start();
+    clock_.pass(std::chrono::seconds(1));
+    const auto back = rollback(context_, actor_, app().id, std::nullopt);
+    ASSERT_TRUE(back);
+    go_live(back->id);
+    const auto late = report_built(context_, slow.id,
+                                   {.digest = "sha256:" + std::string(64, 'c'), .image_id = "k"});
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().code, "superseded");
+    EXPECT_EQ(late.error().message, "a rollback that began after this one is live already");
+    EXPECT_TRUE(report_built(context_, start().id, {.digest = kOtherDigest, .image_id = "j"}));
+}
+
+TEST_F(AppTest, WhatDidNotGoLiveSupersedesNothing) {
+    deploy(kDigest);
+    const auto slow = start();
+    const auto newer = start();
+    ASSERT_TRUE(report_build_failure(context_, newer.id, {.message = "no such file"}));
+    const auto same = start();
+    ASSERT_TRUE(report_built(context_, same.id, {.digest = kDigest, .image_id = "id-" + kDigest}));
+    EXPECT_TRUE(report_built(context_, slow.id, {.digest = kOtherDigest, .image_id = "j"}));
+}
+
 TEST_F(AppTest, ADeployIsRefusedWhileARequiredSecretIsNotSet) {
     auto wants = spec();
     wants.required_secrets = {"TOKEN"};
