@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <sstream>
+
 #include "cli/invocation.hpp"
 
 namespace loco::cli {
@@ -63,6 +65,13 @@ TEST(Parse, WithoutARequiredArgumentItIsAUsageError) {
     EXPECT_EQ(parsed.error().code, "usage");
 }
 
+std::vector<std::string> lines_of(const std::string& text) {
+    std::istringstream stream(text);
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(stream, line);) lines.push_back(line);
+    return lines;
+}
+
 TEST(Help, NamesEveryCommandOnceAndFitsEightyColumns) {
     const auto text = help_text(nullptr, all_commands(), /*colour=*/false, 80);
     for (const auto& command : all_commands()) {
@@ -72,7 +81,9 @@ TEST(Help, NamesEveryCommandOnceAndFitsEightyColumns) {
         const auto help = help_text(&command, all_commands(), false, 80);
         EXPECT_NE(help.find("loco " + std::string(command.name)), std::string::npos);
         EXPECT_EQ(help.find('\x1b'), std::string::npos);
+        for (const auto& line : lines_of(help)) EXPECT_LE(line.size(), 80) << line;
     }
+    for (const auto& line : lines_of(text)) EXPECT_LE(line.size(), 80) << line;
 }
 
 }  // namespace

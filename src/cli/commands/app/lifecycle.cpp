@@ -36,7 +36,7 @@ constexpr Option kDetach{.name = "--detach", .help = "do not wait until it is li
 Command redeploy_command() {
     return {
         .name = "redeploy",
-        .summary = "Release the live image and specification again, with the newest environment",
+        .summary = "Release what is live again, with the newest environment",
         .help =
             "Makes a new release of what is live, without a build. Nothing is interrupted: the old "
             "instances serve "

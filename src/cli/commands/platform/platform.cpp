@@ -237,7 +237,7 @@ Command up_command() {
              {.name = "--base-domain", .value = "D", .help = "apps answer at NAME.D (localhost)"},
              {.name = "--subnets",
               .value = "CIDR",
-              .help = "teams' networks are cut from it (a free 10.x.0.0/16)"},
+              .help = "range of the teams' networks (a free 10.x.0.0/16)"},
              {.name = "--supervise",
               .help = "what --detach starts in the background",
               .hidden = true}},
