@@ -6,6 +6,7 @@
 #include "api/idempotency.hpp"
 #include "api/json.hpp"
 #include "base/log.hpp"
+#include "identity/authenticator.hpp"
 
 namespace loco::api {
 namespace {
@@ -125,10 +126,12 @@ Result<> resolve(const ReadTx& tx, const Params& params, const Route& route, Cal
 Result<http::Response> answer(Services& services, const Route& route, const Params& params,
                               Call& call) {
     if (route.permission != identity::Permission::nobody_asked) {
-        LOCO_ASSIGN(call.principal,
-                    services.authenticator.authenticate(call.request.headers.get("Authorization")));
-        LOCO_TRY(services.context.store.read(
-            [&](const ReadTx& tx) { return resolve(tx, params, route, call); }));
+        const auto now = services.context.clock.now();
+        LOCO_TRY(services.context.store.read([&](const ReadTx& tx) -> Result<> {
+            LOCO_ASSIGN(call.principal,
+                        identity::authenticate(tx, call.request.headers.get("Authorization"), now));
+            return resolve(tx, params, route, call);
+        }));
     }
     const log::Context fields{
         {"team", call.team.slug}, {"app", call.app.name}, {"deployment", call.deployment.id.str()}};

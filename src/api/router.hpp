@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include "http/server.hpp"
-#include "identity/authenticator.hpp"
+#include "identity/authorization.hpp"
 #include "ports/feed.hpp"
 #include "ports/gateway.hpp"
 #include "ports/log_store.hpp"
@@ -35,7 +35,6 @@ struct Services {
     LogStore& logs;
     Feed& log_feed;    // keys: app ids
     Feed& event_feed;  // keys: team, app and deployment ids
-    identity::Authenticator& authenticator;
     telemetry::Metrics& metrics;
     SealFn seal;
     RegistryTokenFn registry_token;

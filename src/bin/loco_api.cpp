@@ -1,12 +1,14 @@
-// loco-api: the server. serve | check-config | migrate | version
+// loco-api: the server. serve | check-config | migrate | new-key | version
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <functional>
 
 #include "base/log.hpp"
 #include "bin/server.hpp"
+#include "crypto/seal.hpp"
 #include "platform/layout.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
@@ -36,6 +38,24 @@ Result<> migrate(const platform::ServerConfig& config) {
     return {};
 }
 
+// For who has lost the key of the sealed values, and knows what that means.
+Result<> new_key(const platform::ServerConfig& config) {
+    const platform::Layout layout(config.data_dir);
+    const auto file = layout.seal_key();
+    std::error_code ignored;
+    if (std::filesystem::exists(std::filesystem::symlink_status(file, ignored))) {
+        return fail(ErrorKind::conflict, "there is a key: " + file.string(),
+                    "a new one would make unreadable what it sealed; move it away first");
+    }
+    LOCO_TRY(layout.make_folders());
+    LOCO_TRY(crypto::Sealer::open(file));
+    std::printf(
+        "made %s; start loco-api, set the apps' secrets again with `loco env set`, and deploy "
+        "them\n",
+        file.c_str());
+    return {};
+}
+
 int with_config(const std::string& file,
                 const std::function<Result<>(const platform::ServerConfig&)>& run) {
     const auto config = platform::read_server_config(file);
@@ -55,7 +75,8 @@ int main(int argc, char** argv) {
     auto* check =
         app.add_subcommand("check-config", "Read the configuration and say what is wrong with it");
     auto* migration = app.add_subcommand("migrate", "Bring the database's schema up to date");
-    for (auto* command : {serve, check, migration})
+    auto* key = app.add_subcommand("new-key", "Make a key for sealed values where it was lost");
+    for (auto* command : {serve, check, migration, key})
         command->add_option("--config", file, "the configuration file");
     auto* version = app.add_subcommand("version", "Print the version");
     try {
@@ -69,6 +90,7 @@ int main(int argc, char** argv) {
     }
     if (serve->parsed()) return with_config(file, loco::serve);
     if (migration->parsed()) return with_config(file, migrate);
+    if (key->parsed()) return with_config(file, new_key);
     return with_config(file, [](const platform::ServerConfig&) -> Result<> {
         std::puts("the configuration is good");
         return {};

@@ -17,6 +17,7 @@
 #include "domain/hosts.hpp"
 #include "engine/engine.hpp"
 #include "gateway/haproxy/gateway.hpp"
+#include "identity/authenticator.hpp"
 #include "platform/bootstrap_file.hpp"
 #include "platform/layout.hpp"
 #include "reconcile/loop.hpp"
@@ -129,7 +130,6 @@ class Parts {
     DockerRuntime runtime_;
     reconcile::Reconciler reconciler_;
     reconcile::Loop loop_;
-    identity::Authenticator authenticator_;
     Context context_;
     api::Services services_;
 };
@@ -177,7 +177,6 @@ Parts::Parts(const platform::ServerConfig& server, Config config,
                  [this](bool failed, Duration took) {
                      metrics_.reconcile_pass(failed, std::chrono::duration<double>(took).count());
                  }}),
-      authenticator_(*store_, clock_),
       context_{.store = *store_,
                .clock = clock_,
                .random = random_,
@@ -270,11 +269,13 @@ Result<std::string> Parts::registry_token(std::string_view authorization, std::s
     return registry::answer_token_request(
         tokens_, authorization, query,
         [this](const registry::Credentials& credentials) -> Result<registry::Grant> {
-            LOCO_ASSIGN(const auto principal,
-                        authenticator_.authenticate_token(credentials.password.reveal()));
-            registry::Grant grant{.subject = principal.user.login, .access = {}};
+            registry::Grant grant;
             // Images may be read by who may see the app; writing needs a deployment's own token.
             LOCO_TRY(store_->read([&](const ReadTx& tx) -> Result<> {
+                LOCO_ASSIGN(
+                    const auto principal,
+                    identity::authenticate_token(tx, credentials.password.reveal(), clock_.now()));
+                grant.subject = principal.user.login;
                 LOCO_ASSIGN(const auto memberships, tx.memberships(principal.user.id));
                 for (const auto& membership : memberships) {
                     if (!identity::may(principal, membership.team, membership.role,
@@ -300,7 +301,6 @@ api::Services Parts::services() {
             .logs = *logs_,
             .log_feed = log_feed_,
             .event_feed = event_feed_,
-            .authenticator = authenticator_,
             .metrics = metrics_,
             .seal = [this](const AppId& app, const std::string& name,
                            const Secret<>& value) { return sealer_->seal(app.str(), name, value); },
@@ -327,6 +327,25 @@ store::EnvSeal env_seal(const HeldSealer& sealer) {
             }};
 }
 
+// A key that is gone is not made anew in silence: what it sealed would be lost without a word, and a backup of it too late.
+Result<> check_key(const platform::Layout& layout, Store& store) {
+    std::error_code ignored;
+    if (std::filesystem::exists(std::filesystem::symlink_status(layout.seal_key(), ignored)))
+        return {};
+    std::vector<AppId> apps;
+    LOCO_TRY(store.read([&](const ReadTx& tx) -> Result<> {
+        LOCO_ASSIGN(apps, tx.all_apps());
+        return {};
+    }));
+    if (apps.empty()) return {};
+    return fail(ErrorKind::refused,
+                "the key of the apps' sealed values is gone: " + layout.seal_key().string(),
+                "put it back from where it is kept; or, to set all secrets anew under a new one: "
+                "loco-api new-key --config " +
+                    layout.server_config().string(),
+                "seal_key_gone");
+}
+
 Result<std::unique_ptr<Parts>> Parts::make(const platform::ServerConfig& server) {
     static const SystemClock clock;
     LOCO_ASSIGN(auto config, make_config(server));
@@ -335,6 +354,7 @@ Result<std::unique_ptr<Parts>> Parts::make(const platform::ServerConfig& server)
     const auto held = std::make_shared<std::optional<crypto::Sealer>>();
     LOCO_ASSIGN(auto store, store::SqliteStore::open(
                                 {.folder = layout.database(), .env_seal = env_seal(held)}, clock));
+    LOCO_TRY(check_key(layout, *store));
     LOCO_ASSIGN(*held, crypto::Sealer::open(layout.seal_key()));
     const std::shared_ptr<const crypto::Sealer> sealer(held, &**held);
     LOCO_ASSIGN(auto logs, telemetry::SqliteLogStore::open({.folder = layout.app_logs()}, clock));

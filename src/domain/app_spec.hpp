@@ -96,11 +96,20 @@ struct AppSpec {
     HealthSpec health;
     Resources resources;
     ScaleSpec scale;
+    // Not secret. Of a kept spec whose values can't be opened (the store's key was lost): as they are kept, see below.
     std::map<std::string, std::string> env;
     std::vector<std::string> required_secrets;
     Millis log_retention{7LL * 24 * 3600 * 1000};
     bool operator==(const AppSpec&) const = default;
 };
+
+// The name among [env]'s that says: these values are sealed, and could not be opened. No variable has it. Such a spec can be
+// shown and kept again, and starts no container.
+inline constexpr std::string_view kSealedEnvMark;
+
+[[nodiscard]] inline bool env_is_sealed(const AppSpec& spec) {
+    return spec.env.contains(std::string(kSealedEnvMark));
+}
 
 // The process that a spec's own command makes ("web" for a service, "worker" for a worker).
 [[nodiscard]] std::string_view main_process(const AppSpec& spec);

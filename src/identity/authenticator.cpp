@@ -13,35 +13,32 @@ std::unexpected<Error> refuse(std::string message) {
                 "unauthenticated");
 }
 
+Result<Principal> principal_of(const ReadTx& tx, std::string_view token, Time now) {
+    LOCO_ASSIGN(auto row, tx.token_by_hash(crypto::sha256_hex(token)));
+    if (row.revoked) return refuse("the token was revoked");
+    if (row.expires_at && *row.expires_at <= now) return refuse("the token has expired");
+    LOCO_ASSIGN(auto user, tx.user(row.user));
+    return Principal{.user = std::move(user),
+                     .token = row.id,
+                     .scopes = std::move(row.scopes),
+                     .only_team = row.team};
+}
+
 }  // namespace
 
-Result<Principal> Authenticator::authenticate(std::string_view authorization) {
+Result<Principal> authenticate(const ReadTx& tx, std::string_view authorization, Time now) {
     constexpr std::string_view kBearer = "Bearer ";
     if (authorization.empty()) return refuse("you are not signed in");
     if (!authorization.starts_with(kBearer))
         return refuse("the Authorization header has no bearer token");
-    return authenticate_token(authorization.substr(kBearer.size()));
+    return authenticate_token(tx, authorization.substr(kBearer.size()), now);
 }
 
-Result<Principal> Authenticator::authenticate_token(std::string_view token) {
+Result<Principal> authenticate_token(const ReadTx& tx, std::string_view token, Time now) {
     if (token.empty() || token.size() > kMaxTokenLength) return refuse("the token is malformed");
-    const auto hash = crypto::sha256_hex(token);
-    Principal principal;
-    const auto read = store_.read([&](const ReadTx& tx) -> Result<> {
-        LOCO_ASSIGN(auto row, tx.token_by_hash(hash));
-        if (row.revoked) return refuse("the token was revoked");
-        if (row.expires_at && *row.expires_at <= clock_.now())
-            return refuse("the token has expired");
-        LOCO_ASSIGN(principal.user, tx.user(row.user));
-        principal.token = row.id;
-        principal.scopes = std::move(row.scopes);
-        principal.only_team = row.team;
-        return {};
-    });
-    if (!read) {
-        if (read.error().kind == ErrorKind::not_found) return refuse("the token is not valid");
-        return fail(read.error());
-    }
+    auto principal = principal_of(tx, token, now);
+    if (!principal && principal.error().kind == ErrorKind::not_found)
+        return refuse("the token is not valid");
     return principal;
 }
 

@@ -1,6 +1,6 @@
 // From a request's credentials to who it comes from. Nothing is remembered from one request to the next: each reads the
-// token's row by the index on its hash and its user's by its key, some microseconds in one transaction. So a token that
-// was revoked, has expired or lost a scope is refused from the next request on.
+// token's row by the index on its hash and its user's by its key, in the transaction that reads what the request is about.
+// So a token that was revoked, has expired or lost a scope is refused from the next request on.
 #pragma once
 
 #include <string_view>
@@ -10,19 +10,12 @@
 
 namespace loco::identity {
 
-class Authenticator {
-  public:
-    Authenticator(Store& store, const Clock& clock) : store_(store), clock_(clock) {}
-
-    // `authorization` is the header's value ("Bearer loco_…"). unauthenticated without or with an unknown, expired or
-    // revoked token; the error never repeats it.
-    [[nodiscard]] Result<Principal> authenticate(std::string_view authorization);
-    // The token itself, as the registry's token endpoint gets it in Basic credentials.
-    [[nodiscard]] Result<Principal> authenticate_token(std::string_view token);
-
-  private:
-    Store& store_;
-    const Clock& clock_;
-};
+// `authorization` is the header's value ("Bearer loco_…"). unauthenticated without or with an unknown, expired or revoked
+// token; the error never repeats it.
+[[nodiscard]] Result<Principal> authenticate(const ReadTx& tx, std::string_view authorization,
+                                             Time now);
+// The token itself, as the registry's token endpoint gets it in Basic credentials.
+[[nodiscard]] Result<Principal> authenticate_token(const ReadTx& tx, std::string_view token,
+                                                   Time now);
 
 }  // namespace loco::identity

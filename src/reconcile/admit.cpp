@@ -58,6 +58,7 @@ Result<> check(const AppSpec& spec, const ImageFacts& facts, const std::string& 
                       {"add CMD to the Dockerfile, or [deploy] command to loco.toml"});
     }
     LOCO_TRY(image_user(spec, facts));
+    LOCO_TRY(check_env(spec));
     std::string missing;
     std::vector<std::string> steps;
     for (const auto& name : spec.required_secrets) {
@@ -107,6 +108,15 @@ Result<ImageUser> image_user(const AppSpec& spec, const ImageFacts& facts) {
                       "the image's USER \"" + facts.user + "\" has an impossible number", {});
     }
     return ImageUser{*facts.uid, facts.gid};
+}
+
+Result<> check_env(const AppSpec& spec) {
+    if (!env_is_sealed(spec)) return {};
+    return refuse("env_unreadable",
+                  "[env] of this release can't be opened: it was sealed with another key than "
+                  "this server has",
+                  {"put back keys/seal.key as it belongs to this database, and restart loco-api",
+                   "or deploy the app's folder again: it brings its [env] along"});
 }
 
 std::optional<Diagnosis> check_image(const AppSpec& spec, const ImageFacts& facts,

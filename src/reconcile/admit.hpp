@@ -20,6 +20,9 @@ struct ImageUser {
 // refused when that is root or cannot be known.
 [[nodiscard]] Result<ImageUser> image_user(const AppSpec& spec, const ImageFacts& facts);
 
+// refused when the spec's [env] could not be opened: the key of the database's sealed values was lost.
+[[nodiscard]] Result<> check_env(const AppSpec& spec);
+
 // Why the image is refused, if it is. `platform` is the machine's, `secrets` the names that are set.
 [[nodiscard]] std::optional<Diagnosis> check_image(const AppSpec& spec, const ImageFacts& facts,
                                                    const std::string& platform,

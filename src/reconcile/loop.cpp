@@ -145,32 +145,46 @@ struct Loop::State : std::enable_shared_from_this<Loop::State> {
             if (running > 0) return false;
             syncing = true;
         }
-        const auto synced = ports.reconciler.sync_gateway();
-        if (!synced) log::failure("cannot tell the gateway all routes", synced.error());
+        const bool synced = guarded("cannot tell the gateway all routes",
+                                    [&]() -> Result<> { return ports.reconciler.sync_gateway(); });
         const std::lock_guard lock(mutex);
         syncing = false;
         changed.notify_all();
-        return synced.has_value();
+        return synced;
     }
 
     bool wake_all() {
         std::vector<AppId> apps;
-        const auto read = ports.store.read([&](const ReadTx& tx) -> Result<> {
-            LOCO_ASSIGN(apps, tx.all_apps());
-            return {};
+        const bool listed = guarded("cannot list the apps", [&] {
+            return ports.store.read([&](const ReadTx& tx) -> Result<> {
+                LOCO_ASSIGN(apps, tx.all_apps());
+                return {};
+            });
         });
-        if (!read) {
-            log::failure("cannot list the apps", read.error());
-            return false;
-        }
         for (const auto& app : apps) wake(app);
-        return true;
+        return listed;
     }
 
     void sweep() {
-        const auto result = ports.reconciler.sweep();
-        if (result.error) log::failure("a sweep did not end", *result.error);
-        for (const auto& app : result.suspicious) wake(app);
+        guarded("a sweep did not end", [&]() -> Result<> {
+            const auto result = ports.reconciler.sweep();
+            for (const auto& app : result.suspicious) wake(app);
+            if (result.error) return fail(*result.error);
+            return {};
+        });
+    }
+
+    // One round's failure, an exception included, must not end the upkeep: without it no app is looked after.
+    template <class Work>
+    static bool guarded(std::string_view what, const Work& work) {
+        try {
+            const Result<> done = work();
+            if (!done) log::failure(what, done.error());
+            return done.has_value();
+        } catch (const std::exception& e) {
+            log::error(what, {{"exception", e.what()}});
+            return false;
+        }
     }
 
     void maintain() {
@@ -181,7 +195,7 @@ struct Loop::State : std::enable_shared_from_this<Loop::State> {
         while (!stopping) {
             // What could not be done at the start is tried again soon, then with the sweeps.
             const bool behind = !synced || !woken;
-            const auto wait = behind ? std::min(retry, options.sweep_every) : options.sweep_every;
+            const auto wait = behind ? retry : options.sweep_every;
             sweep_wanted.wait_for(lock, wait, [this] { return stopping || sweep_now; });
             if (stopping) return;
             sweep_now = false;
@@ -189,16 +203,8 @@ struct Loop::State : std::enable_shared_from_this<Loop::State> {
             if (!synced) synced = sync_gateway();
             if (!woken) woken = wake_all();
             sweep();
-            retry *= 2;
+            retry = std::min(retry * 2, options.sweep_every);
             lock.lock();
-        }
-    }
-
-    void maintain_guarded() {
-        try {
-            maintain();
-        } catch (const std::exception& e) {
-            log::error("the reconciler's upkeep has ended", {{"error", e.what()}});
         }
     }
 
@@ -239,7 +245,7 @@ Loop::Loop(const LoopPorts& ports, LoopOptions options)
 Loop::~Loop() { stop(); }
 
 void Loop::start() {
-    state_->threads.emplace_back([state = state_.get()] { state->maintain_guarded(); });
+    state_->threads.emplace_back([state = state_.get()] { state->maintain(); });
     for (std::size_t i = 0; i < std::max<std::size_t>(1, state_->options.threads); ++i) {
         state_->threads.emplace_back([state = state_.get()] { state->work(); });
     }

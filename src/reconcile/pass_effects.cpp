@@ -151,6 +151,7 @@ Result<> Reconciler::Pass::operator()(const StartContainer& effect) {
 }
 
 Result<> Reconciler::Pass::start(const Instance& instance, const Release& release) {
+    LOCO_TRY(check_env(release.spec));
     LOCO_ASSIGN(const auto network, shared_.addresses.network(rows_.team));
     LOCO_ASSIGN(auto secrets, secrets_of(release));
     const auto spec = container_spec({.rows = rows_,

@@ -297,3 +297,27 @@ def test_log_lines_are_json_with_the_request_id_of_the_answer(server):
     lines = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
     mine = [line for line in lines if line.get("request_id") == answer.headers["x-request-id"]]
     assert mine and any(str(line.get("status")) == "200" for line in mine), lines[-3:]
+
+
+def test_without_the_key_of_the_sealed_values_it_does_not_start_and_with_a_new_one_all_but_them_is_there(own_server):
+    one = own_server().start()
+    path = one.app("locked")
+    one.make_live(path, more='[env]\nLEVEL = "info"\n')
+    one.restart()
+    one.stop()
+    (one.data / "keys/seal.key").unlink()
+    with pytest.raises(RuntimeError, match="(?s)key of the apps' sealed values is gone.*new-key"):
+        one.start()
+    one.process = None
+    assert one.command("new-key", "--config", one.config_file).status == 0
+    assert one.command("new-key", "--config", one.config_file).status == 9
+    one.start()
+    assert one.call("GET", path).json()["name"] == "locked"
+    assert one.call("GET", f"{path}/deployments").json()["items"]
+    assert one.call("GET", f"{path}/releases").json()["items"]
+    # Its release can't be used again, and says why; a deploy can, as it brings its [env] along.
+    again = one.post(f"{path}/deployments", {"kind": "redeploy"})
+    assert again["state"] == "checking"
+    assert one.call("POST", f"{path}/deployments/{again['id']}/cancel").status in (200, 202, 204, 409)
+    assert one.deployment(path, '[env]\nLEVEL = "info"\n')["state"] == "building"
+    assert one.call("DELETE", path).status in (200, 202, 204)

@@ -239,9 +239,9 @@ class Server:
         """A deploy that is building."""
         return self.post(f"{path}/deployments", {"kind": "deploy", "spec": self.spec(path, more)}, **options)
 
-    def make_live(self, path: str, releases: int = 2) -> None:
+    def make_live(self, path: str, releases: int = 2, more: str = "") -> None:
         """Gives the app releases of which the last one serves, as though it had been deployed before."""
-        begun = [self.deployment(path) for _ in range(releases)]
+        begun = [self.deployment(path, more) for _ in range(releases)]
         now = time.time_ns()
         with self.offline() as database:
             app = database.execute("SELECT app FROM deployments WHERE id = ?", (begun[0]["id"],)).fetchone()[0]

@@ -177,8 +177,8 @@ Result<Slot> HaproxyGateway::slot_for(const AppId& app, const std::string& port)
         if (auto session = RuntimeSession::open(stats_socket_)) {
             LOCO_ASSIGN(const auto text,
                         session->ask(fmt::format("show stat {} 2 -1", backend_name(slot.number))));
-            for (const auto& row : haproxy::parse_csv(text, kBackendColumns))
-                slot.before = counters_of(row);
+            LOCO_ASSIGN(const auto rows, haproxy::parse_csv(text, kBackendColumns));
+            for (const auto& row : rows) slot.before = counters_of(row);
         }
     }
     fresh_.insert(slot.number);
@@ -237,7 +237,8 @@ Result<RuntimeSession> HaproxyGateway::session_with_all_slots() {
             auto text = session->ask(kAllBackends);
             if (text) {
                 int last = 0;
-                for (const auto& row : haproxy::parse_csv(*text, {"pxname"})) {
+                LOCO_ASSIGN(const auto rows, haproxy::parse_csv(*text, {"pxname"}));
+                for (const auto& row : rows) {
                     last = std::max(last, haproxy::slot_number(row.at("pxname")).value_or(0));
                 }
                 if (last >= files_.count()) return session;
@@ -410,7 +411,8 @@ Result<std::map<InstanceId, int>> HaproxyGateway::connections(const AppId& app) 
         for (const auto& slot : files_.all()) {
             if (slot.app != app || (!slot.used && !leftovers_.contains(slot.number))) continue;
             LOCO_ASSIGN(const auto text, session.ask(servers_of(slot.number)));
-            for (const auto& row : haproxy::parse_csv(text, kServerColumns)) {
+            LOCO_ASSIGN(const auto rows, haproxy::parse_csv(text, kServerColumns));
+            for (const auto& row : rows) {
                 result[InstanceId(row.at("svname"))] += static_cast<int>(number(row, "scur"));
             }
             for (const int pid : workers) {
@@ -418,10 +420,11 @@ Result<std::map<InstanceId, int>> HaproxyGateway::connections(const AppId& app) 
                     const auto old,
                     haproxy::ask_once(master_socket_,
                                       fmt::format("@!{} {}", pid, servers_of(slot.number))));
-                for (const auto& row : haproxy::parse_csv(old, kServerColumns)) {
-                    const auto it = row.find("svname");
+                const auto left = haproxy::parse_csv(old, kServerColumns);
+                if (!left) continue;  // that worker has just ended
+                for (const auto& row : *left) {
                     const auto count = static_cast<int>(number(row, "scur"));
-                    if (it != row.end() && count > 0) result[InstanceId(it->second)] += count;
+                    if (count > 0) result[InstanceId(row.at("svname"))] += count;
                 }
             }
         }
@@ -435,7 +438,8 @@ Result<std::vector<TrafficStats>> HaproxyGateway::stats() {
     LOCO_ASSIGN(auto session, RuntimeSession::open(stats_socket_));
     LOCO_ASSIGN(const auto text, session.ask(kAllBackends));
     std::vector<TrafficStats> result;
-    for (const auto& row : haproxy::parse_csv(text, kBackendColumns)) {
+    LOCO_ASSIGN(const auto rows, haproxy::parse_csv(text, kBackendColumns));
+    for (const auto& row : rows) {
         const auto n = haproxy::slot_number(row.at("pxname"));
         if (!n || *n > files_.count() || !files_.at(*n).used) continue;
         const auto& slot = files_.at(*n);

@@ -185,13 +185,18 @@ std::string escaped(std::string_view argument) {
     return text;
 }
 
-std::vector<Row> parse_csv(std::string_view text, const std::vector<std::string_view>& columns) {
+Result<std::vector<Row>> parse_csv(std::string_view text,
+                                   const std::vector<std::string_view>& columns) {
     auto head = next_line(text);
     if (head.starts_with("# ")) head.remove_prefix(2);
     const auto names = split(head, ',');
     std::vector<std::pair<std::size_t, std::string_view>> wanted;
     for (std::size_t i = 0; i < names.size(); ++i) {
         if (std::ranges::find(columns, names[i]) != columns.end()) wanted.emplace_back(i, names[i]);
+    }
+    if (wanted.size() != columns.size()) {
+        return fail(ErrorKind::internal,
+                    "HAProxy answered no table: " + std::string(head.substr(0, 100)));
     }
     std::vector<Row> rows;
     while (!text.empty()) {

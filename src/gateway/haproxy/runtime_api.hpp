@@ -45,10 +45,11 @@ class RuntimeSession {
 // An argument as the command line of HAProxy takes it: what is special there gets a backslash.
 [[nodiscard]] std::string escaped(std::string_view argument);
 
-// `show stat` as rows: column's name → value.
+// `show stat` as rows: column's name → value, each row with all of these columns. internal when it is no such table, as
+// when HAProxy answers with a message instead.
 using Row = std::map<std::string, std::string, std::less<>>;
-[[nodiscard]] std::vector<Row> parse_csv(std::string_view text,
-                                         const std::vector<std::string_view>& columns);
+[[nodiscard]] Result<std::vector<Row>> parse_csv(std::string_view text,
+                                                 const std::vector<std::string_view>& columns);
 
 struct ServerState {
     std::string backend;

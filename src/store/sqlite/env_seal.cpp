@@ -1,15 +1,16 @@
 #include "store/sqlite/env_seal.hpp"
 
+#include "domain/app_spec.hpp"
+
 namespace loco::store {
 namespace {
 
-// No variable has this name, so it can't be mistaken for one.
-const std::string kMark;
+const std::string kMark{kSealedEnvMark};
 
 }  // namespace
 
 Result<EnvValues> to_kept(const EnvSeal& with, const AppId& app, const EnvValues& values) {
-    if (!with.seal || values.empty()) return values;
+    if (!with.seal || values.empty() || values.contains(kMark)) return values;
     EnvValues kept{{kMark, "sealed"}};
     for (const auto& [name, value] : values) {
         LOCO_ASSIGN(kept[name], with.seal(app, name, value));
@@ -17,16 +18,16 @@ Result<EnvValues> to_kept(const EnvSeal& with, const AppId& app, const EnvValues
     return kept;
 }
 
-Result<EnvValues> from_kept(const EnvSeal& with, const AppId& app, EnvValues kept) {
-    if (kept.erase(kMark) == 0) return kept;
-    if (!with.open) {
-        return fail(ErrorKind::internal,
-                    "the database holds sealed values and there is no key to open them");
+EnvValues from_kept(const EnvSeal& with, const AppId& app, EnvValues kept) {
+    if (!kept.contains(kMark) || !with.open) return kept;
+    EnvValues opened;
+    for (const auto& [name, value] : kept) {
+        if (name == kMark) continue;
+        auto plain = with.open(app, name, value);
+        if (!plain) return kept;
+        opened[name] = std::move(*plain);
     }
-    for (auto& [name, value] : kept) {
-        LOCO_ASSIGN(value, with.open(app, name, value));
-    }
-    return kept;
+    return opened;
 }
 
 }  // namespace loco::store

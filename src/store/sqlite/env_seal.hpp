@@ -13,7 +13,8 @@ namespace loco::store {
 
 // Both or neither; any thread.
 struct EnvSeal {
-    // One value of that app under that name, and back. What they refuse fails the write or the read.
+    // One value of that app under that name, and back. What `seal` refuses fails the write; what `open` refuses stays
+    // sealed (kSealedEnvMark in domain/app_spec.hpp).
     std::function<Result<std::string>(const AppId&, const std::string& name,
                                       const std::string& value)>
         seal;
@@ -24,10 +25,11 @@ struct EnvSeal {
 
 using EnvValues = std::map<std::string, std::string>;
 
-// As it is kept: sealed, and marked as such. Without functions, or without values: as it is.
+// As it is kept: sealed, and marked as such. As it is without functions, without values, or when it is sealed still.
 [[nodiscard]] Result<EnvValues> to_kept(const EnvSeal& with, const AppId& app,
                                         const EnvValues& values);
-// What was kept, sealed or not. internal when it is sealed and there is nothing to open it with.
-[[nodiscard]] Result<EnvValues> from_kept(const EnvSeal& with, const AppId& app, EnvValues kept);
+// What was kept, opened; still sealed and marked when one of its values can't be opened. The row it belongs to must be
+// read all the same: an app whose key was lost is shown, stopped, removed and deployed anew like any other.
+[[nodiscard]] EnvValues from_kept(const EnvSeal& with, const AppId& app, EnvValues kept);
 
 }  // namespace loco::store

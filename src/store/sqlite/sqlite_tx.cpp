@@ -74,7 +74,7 @@ Result<Row> SqliteTx::take_one(const sqlite::Query& query) const {
     auto row = take_row<Row>(query);
     if constexpr (HasSpec<Row>) {
         if (!row) return row;
-        LOCO_ASSIGN(row->spec.env, from_kept(env_seal_, row->app, std::move(row->spec.env)));
+        row->spec.env = from_kept(env_seal_, row->app, std::move(row->spec.env));
     }
     return row;
 }

@@ -34,15 +34,22 @@ class AuthenticatorTest : public testing::Test {
     void put() {
         EXPECT_TRUE(store_.write([&](WriteTx& tx) { return tx.put(token_); }));
     }
+    Result<Principal> authenticate(std::string_view authorization) {
+        Principal principal;
+        LOCO_TRY(store_.read([&](const ReadTx& tx) -> Result<> {
+            LOCO_ASSIGN(principal, identity::authenticate(tx, authorization, clock_.now()));
+            return {};
+        }));
+        return principal;
+    }
     std::string refusal() {
-        const auto principal = authenticator_.authenticate("Bearer loco_one");
+        const auto principal = authenticate("Bearer loco_one");
         EXPECT_TRUE(principal || principal.error().kind == ErrorKind::unauthenticated);
         return principal ? "" : principal.error().message;
     }
 
     StillClock clock_;
     store::MemoryStore store_;
-    Authenticator authenticator_{store_, clock_};
     Token token_{.id = TokenId("tok_1"),
                  .user = UserId("usr_1"),
                  .name = "one",
@@ -55,13 +62,12 @@ class AuthenticatorTest : public testing::Test {
 };
 
 TEST_F(AuthenticatorTest, SaysWhoATokenIs) {
-    const auto principal = authenticator_.authenticate("Bearer loco_one");
+    const auto principal = authenticate("Bearer loco_one");
     ASSERT_TRUE(principal);
     EXPECT_EQ(principal->user.login, "ada");
     EXPECT_EQ(principal->token, token_.id);
     EXPECT_EQ(principal->scopes, token_.scopes);
-    EXPECT_EQ(authenticator_.authenticate("Bearer loco_two").error().message,
-              "the token is not valid");
+    EXPECT_EQ(authenticate("Bearer loco_two").error().message, "the token is not valid");
 }
 
 TEST_F(AuthenticatorTest, ATokenIsRefusedFromTheRequestAfterItsRevocation) {
@@ -83,7 +89,7 @@ TEST_F(AuthenticatorTest, AScopeThatWasTakenAwayIsGoneAtOnce) {
     EXPECT_EQ(refusal(), "");
     token_.scopes = {};
     put();
-    EXPECT_TRUE(authenticator_.authenticate("Bearer loco_one")->scopes.empty());
+    EXPECT_TRUE(authenticate("Bearer loco_one")->scopes.empty());
 }
 
 }  // namespace

@@ -40,6 +40,9 @@ class LockedGateway final : public Gateway {
         return locked([&] { return inner.remove(app); });
     }
     Result<> sync(const std::vector<AppRoutes>& all) override {
+        const int failure = failing_syncs.fetch_sub(1);
+        if (failure > 0 && failure % 2 == 0) throw std::runtime_error("a bug of an adapter");
+        if (failure > 0) return fail(ErrorKind::unavailable, "not now");
         return locked([&] { return inner.sync(all); });
     }
     Result<std::map<InstanceId, int>> connections(const AppId& app) override {
@@ -50,6 +53,7 @@ class LockedGateway final : public Gateway {
     }
 
     gateway::SimulatedGateway inner;
+    std::atomic<int> failing_syncs{0};
 };
 
 class EmptyRegistry final : public Registry {
@@ -254,6 +258,14 @@ TEST_F(LoopTest, ACallThatThrowsStopsNeitherTheLoopNorOtherApps) {
     EXPECT_TRUE(eventually([&] {
         return state(one) == DeploymentState::live && state(two) == DeploymentState::live;
     }));
+}
+
+TEST_F(LoopTest, AGatewayThatCannotBeToldForLongIsToldAtLast) {
+    gateway_.failing_syncs = 100;
+    start({.threads = 2, .sweep_every = 2ms, .first_backoff = 2ms, .most_backoff = 20ms});
+    EXPECT_TRUE(eventually([&] { return gateway_.failing_syncs < 0; }));
+    const auto id = deploy("shop");
+    EXPECT_TRUE(eventually([&] { return state(id) == DeploymentState::live; }));
 }
 
 TEST_F(LoopTest, ACrashIsNoticedWithoutAnySweep) {

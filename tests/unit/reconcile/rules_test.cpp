@@ -52,6 +52,8 @@ TEST(Admit, WhatAnImageMayBe) {
     spec.required_secrets = {"KEY"};
     EXPECT_EQ(refusal(spec, image), "secret_unset");
     EXPECT_EQ(refusal(spec, image, {"KEY"}), "");
+    spec.env = {{std::string(kSealedEnvMark), "sealed"}, {"LEVEL", "1.0a1b2c3d.xyz"}};
+    EXPECT_EQ(refusal(spec, image, {"KEY"}), "env_unreadable");
 }
 
 TEST(Admit, TheSpecificationsUserWinsOverTheImages) {

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "crypto/seal.hpp"
+#include "domain/app_spec.hpp"
 #include "tests/unit/store/folder.hpp"
 
 namespace loco::store {
@@ -16,6 +17,9 @@ class EnvSealTest : public InFolder {
   protected:
     void SetUp() override {
         InFolder::SetUp();
+        make_sealer();
+    }
+    void make_sealer() {
         auto opened = crypto::Sealer::open(folder_ / "seal.key");
         ASSERT_TRUE(opened) << opened.error().message;
         sealer_ = std::make_shared<crypto::Sealer>(*std::move(opened));
@@ -117,9 +121,30 @@ TEST_F(EnvSealTest, SealedValuesAreNeverTakenForPlainOnes) {
     store.reset();
     store = store_with({});
     EnvValues of_deployment, of_release;
-    const auto read = get(*store, of_deployment, of_release);
-    ASSERT_FALSE(read);
-    EXPECT_EQ(read.error().kind, ErrorKind::internal);
+    ASSERT_TRUE(get(*store, of_deployment, of_release));
+    EXPECT_TRUE(of_release.contains(std::string(kSealedEnvMark)));
+    for (const auto& [name, value] : of_release) EXPECT_EQ(value.find(kCanary), std::string::npos);
+}
+
+TEST_F(EnvSealTest, WhatAnotherKeySealedStaysSealedAndIsReadableAgainWithItsKey) {
+    const auto first = with_key();
+    auto store = store_with(first);
+    ASSERT_TRUE(put(*store, env_));
+    store.reset();
+    ASSERT_TRUE(std::filesystem::remove(folder_ / "seal.key"));
+    make_sealer();
+    store = store_with(with_key());
+    EnvValues of_deployment, of_release;
+    ASSERT_TRUE(get(*store, of_deployment, of_release));
+    EXPECT_TRUE(of_release.contains(std::string(kSealedEnvMark)));
+    EXPECT_TRUE(of_release.contains("GREETING"));
+    // Rows are put again, as when a deployment's state changes: nothing is sealed twice or lost.
+    ASSERT_TRUE(put(*store, of_release));
+    store.reset();
+    store = store_with(first);
+    ASSERT_TRUE(get(*store, of_deployment, of_release));
+    EXPECT_EQ(of_deployment, env_);
+    EXPECT_EQ(of_release, env_);
 }
 
 }  // namespace
