@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 
+#include "base/guard.hpp"
 #include "base/log.hpp"
 #include "bin/server.hpp"
 #include "crypto/seal.hpp"
@@ -65,9 +66,7 @@ int with_config(const std::string& file,
     return result ? 0 : report(result.error());
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
     CLI::App app("loco-api: the server of Loco");
     app.require_subcommand(1);
     std::string file = "/var/lib/loco/loco-api.toml";
@@ -95,4 +94,18 @@ int main(int argc, char** argv) {
         std::puts("the configuration is good");
         return {};
     });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    int status = 0;
+    auto done = guarded([&]() -> Result<> {
+        status = run(argc, argv);
+        return {};
+    });
+    if (done) return status;
+    log::failure("thrown", done.error());
+    done.error().hint = "what went before is in its log (after `loco up`: DATA/log/loco-api.log)";
+    return report(done.error());
 }

@@ -2,6 +2,7 @@
 #include <boost/json.hpp>
 #include <chrono>
 
+#include "base/guard.hpp"
 #include "base/log.hpp"
 #include "cli/invocation.hpp"
 #include "cli/version.hpp"
@@ -28,9 +29,7 @@ int show_version(Terminal& terminal, const Parsed& parsed) {
     return 0;
 }
 
-}  // namespace
-
-int run(std::span<const std::string> words, Terminal& terminal) {
+int run_words(std::span<const std::string> words, Terminal& terminal) {
     auto parsed = parse(words, all_commands());
     if (!parsed) {
         Parsed plain;
@@ -60,6 +59,23 @@ int run(std::span<const std::string> words, Terminal& terminal) {
     }
     log::failure("failed", result.error());
     return report(terminal, invocation.parsed(), result.error());
+}
+
+}  // namespace
+
+int run(std::span<const std::string> words, Terminal& terminal) {
+    int status = 0;
+    auto done = guarded([&]() -> Result<> {
+        status = run_words(words, terminal);
+        return {};
+    });
+    if (done) return status;
+    log::failure("thrown", done.error());
+    done.error().hint = "what went before is in " + (state_directory() / "loco.log").string() +
+                        "; please report it";
+    Parsed plain;
+    plain.json = std::ranges::find(words, "--json") != words.end();
+    return report(terminal, plain, done.error());
 }
 
 }  // namespace loco::cli

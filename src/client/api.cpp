@@ -169,11 +169,12 @@ Result<json::array> Api::list(const std::string& path, std::size_t max) {
         const std::string separator = path.find('?') == std::string::npos ? "?" : "&";
         LOCO_ASSIGN(const auto page,
                     get(cursor.empty() ? path : path + separator + "cursor=" + part(cursor)));
-        if (!page.is_object() || !page.as_object().contains("items")) {
+        const auto* items = page.is_object() ? page.as_object().if_contains("items") : nullptr;
+        if (items == nullptr || !items->is_array()) {
             return fail(ErrorKind::internal, "the server's answer is no list",
                         "is it a Loco server? check --host");
         }
-        for (const auto& item : page.at("items").as_array()) all.push_back(item);
+        for (const auto& item : items->as_array()) all.push_back(item);
         cursor = text_of(page.as_object(), "next_cursor");
     } while (!cursor.empty() && all.size() < max);
     return all;

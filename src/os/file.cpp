@@ -83,6 +83,17 @@ Result<> write_file_atomically(const std::filesystem::path& path, std::string_vi
     return sync_directory(path.has_parent_path() ? path.parent_path() : ".");
 }
 
+Result<bool> exists(const std::filesystem::path& path) {
+    std::error_code error;
+    const auto status = std::filesystem::status(path, error);
+    if (std::filesystem::status_known(status)) return std::filesystem::exists(status);
+    const auto what = "can't look at " + path.string() + ": " + error.message();
+    if (error == std::errc::permission_denied) {
+        return fail(ErrorKind::forbidden, what, "it belongs to another user: use sudo");
+    }
+    return fail(ErrorKind::internal, what);
+}
+
 Result<> make_directories(const std::filesystem::path& path, mode_t mode) {
     std::filesystem::path so_far;
     for (const auto& part : path) {

@@ -21,6 +21,9 @@ namespace loco::os {
 [[nodiscard]] Result<> write_file_atomically(const std::filesystem::path& path,
                                              std::string_view contents, mode_t mode = 0644);
 
+// Whether there is something of that name; forbidden where this user may not look.
+[[nodiscard]] Result<bool> exists(const std::filesystem::path& path);
+
 [[nodiscard]] Result<> make_directories(const std::filesystem::path& path, mode_t mode = 0755);
 
 // An advisory lock (flock) held while the object lives; the kernel lets go when the process dies.

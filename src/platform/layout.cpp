@@ -10,6 +10,7 @@ namespace loco::platform {
 Result<> Layout::make_folders() const {
     LOCO_TRY(os::make_directories(data_.parent_path()));
     LOCO_TRY(os::make_directories(data_, 0700));
+    LOCO_TRY(os::exists(server_config()));  // another user's folder: says what to do
     for (const auto& folder : {database(), app_logs(), keys(), gateway(), registry(),
                                directories().run, directories().log}) {
         LOCO_TRY(os::make_directories(folder, 0700));

@@ -52,7 +52,8 @@ Result<std::string> need_program(const std::string& name, const std::string& pac
 
 Result<ServerConfig> make_config(const UpOptions& options, const Layout& layout) {
     ServerConfig config;
-    if (std::filesystem::exists(layout.server_config())) {
+    LOCO_ASSIGN(const bool configured, os::exists(layout.server_config()));
+    if (configured) {
         LOCO_ASSIGN(config, read_server_config(layout.server_config()));
     }
     config.data_dir = options.data_dir;
@@ -176,7 +177,8 @@ Result<> start_all(const UpOptions& options, const UpHooks& hooks, const Layout&
     LOCO_ASSIGN(const auto gateway_program, need_program("haproxy", "haproxy"));
     LOCO_TRY(ensure_engine(options.engine, layout, config, supervisor, hooks.step));
     SystemRandom random;
-    if (!options.subnets && !std::filesystem::exists(layout.server_config())) {
+    LOCO_ASSIGN(const bool configured, os::exists(layout.server_config()));
+    if (!options.subnets && !configured) {
         LOCO_ASSIGN(config.subnets, free_range(used_networks(config.engine_socket), random));
     }
     LOCO_TRY(write_server_config(layout.server_config(), config));
@@ -201,8 +203,7 @@ Result<> start_all(const UpOptions& options, const UpHooks& hooks, const Layout&
         LOCO_ASSIGN(access, new_access(options, config));
     }
     LOCO_TRY(ensure(api_service(config, options.server_program), "API on " + config.listen));
-    if (!first_time &&
-        standing_of(hooks.known_token(access.url), access.url) == Standing::refused) {
+    if (!first_time && standing_of(hooks.known_token(access.url), access.url) == Standing::refused) {
         LOCO_ASSIGN(access, new_access(options, config));
         LOCO_TRY(supervisor.restart("loco-api"));
     }
@@ -225,7 +226,8 @@ void supervise(const Layout& layout, const ServerConfig& config, Supervisor& sup
 
 // Parts that outlived a supervisor run as they were configured then: with another configuration they must start anew.
 Result<> stop_outdated(const Layout& layout, const ServerConfig& config) {
-    if (!std::filesystem::exists(layout.server_config())) return {};
+    LOCO_ASSIGN(const bool configured, os::exists(layout.server_config()));
+    if (!configured) return {};
     const auto before = read_server_config(layout.server_config());
     if (before && *before == config) return {};
     for (const auto* name : {"loco-api", "haproxy", "registry"}) {
@@ -347,11 +349,12 @@ Result<> up(const UpOptions& options, const UpHooks& hooks) {
 Result<> down(const std::filesystem::path& data_dir, bool purge,
               const std::function<void(const std::string&)>& step) {
     const Layout layout(data_dir);
-    if (!std::filesystem::exists(layout.server_config())) {
+    LOCO_ASSIGN(const bool configured, os::exists(layout.server_config()));
+    if (!configured) {
         step("nothing is up for " + data_dir.string());
         // An `up` that failed before it had a configuration leaves its lock.
-        return purge && std::filesystem::exists(layout.up_lock()) ? remove_data(layout)
-                                                                  : Result<>{};
+        LOCO_ASSIGN(const bool begun, os::exists(layout.up_lock()));
+        return purge && begun ? remove_data(layout) : Result<>{};
     }
     LOCO_ASSIGN(auto config, read_server_config(layout.server_config()));
     if (const auto supervisor = running(layout.directories(), "supervisor")) {

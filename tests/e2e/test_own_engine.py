@@ -54,7 +54,7 @@ def test_down_and_up_again_bring_the_apps_back(bare, tmp_path):
 
 
 def test_purge_leaves_no_process_no_file_and_no_rule(bare):
-    bare.down("--purge")
+    bare.down("--purge", "--yes")
     assert bare.processes() == {}
     assert not bare.data.exists()
     rules = subprocess.run(["iptables-save"], capture_output=True, text=True).stdout

@@ -225,7 +225,7 @@ def test_down_purge_leaves_nothing_of_loco_and_everything_of_others(engine, tmp_
             platform.deploy(folder.image("2"))
             platform.run("scale", "--replicas", "2", "-a", "swept")
             assert engine.inspect(foreign)["State"]["Running"]
-            platform.down("--purge")
+            platform.down("--purge", "--yes")
             assert platform.processes() == {}
             assert not platform.data.exists() or not any(platform.data.iterdir())
             after = engine.everything()

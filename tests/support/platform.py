@@ -132,7 +132,7 @@ class Platform:
     def remove(self) -> None:
         """Takes everything down, whatever state it is in."""
         with contextlib.suppress(AssertionError, OSError, subprocess.SubprocessError):
-            self.down("--purge", expect=None)
+            self.down("--purge", "--yes", expect=None)
         for _ in range(2):   # the supervisor first: what it kept running must not come back
             for _, pid in sorted(self.processes().items(), key=lambda one: "supervis" not in one[0] and " up" not in one[0]):
                 with contextlib.suppress(ProcessLookupError):

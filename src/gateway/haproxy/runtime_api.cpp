@@ -160,8 +160,9 @@ Result<std::string> ask_once(const std::filesystem::path& socket, std::string_vi
                              std::chrono::milliseconds timeout) {
     const auto deadline = Clock::now() + timeout;
     auto connected = connect_to(socket, timeout);
+    std::error_code error;
     // While a reload replaces the master, its socket refuses for a moment.
-    while (!connected && Clock::now() < deadline && std::filesystem::exists(socket)) {
+    while (!connected && Clock::now() < deadline && std::filesystem::exists(socket, error)) {
         ::poll(nullptr, 0, 5);
         connected = connect_to(socket, timeout);
     }

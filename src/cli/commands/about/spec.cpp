@@ -22,8 +22,12 @@ Result<> run_init(Invocation& invocation) {
         return fail(ErrorKind::conflict, file.string() + " is there already",
                     "check it with `loco validate`, or write it anew with --force", "spec_exists");
     }
-    LOCO_ASSIGN(const auto init,
-                spec::init_folder(std::filesystem::absolute(folder).lexically_normal()));
+    const auto absolute = std::filesystem::absolute(folder, error);
+    if (error) {
+        return fail(ErrorKind::invalid, "can't find " + folder.string() + ": " + error.message(),
+                    "go to a folder that is there, or name it from the root", "usage");
+    }
+    LOCO_ASSIGN(const auto init, spec::init_folder(absolute.lexically_normal()));
     LOCO_TRY(os::write_file_atomically(file, init.text));
     if (invocation.json()) {
         json::array warnings;

@@ -25,14 +25,20 @@ std::filesystem::path own_program() {
     return std::filesystem::read_symlink("/proc/self/exe", error);
 }
 
-std::filesystem::path data_dir(Invocation& invocation) {
+Result<std::filesystem::path> data_dir(Invocation& invocation) {
     const auto given = invocation.option("--data");
-    return given ? std::filesystem::absolute(*given) : platform::default_data_dir();
+    if (!given) return platform::default_data_dir();
+    std::error_code error;
+    auto folder = std::filesystem::absolute(*given, error);
+    if (!error) return folder;
+    return fail(ErrorKind::invalid, "--data \"" + *given + "\" can't be: " + error.message(),
+                "name it from the root: --data /FOLDER", "usage");
 }
 
-platform::UpOptions up_options(Invocation& invocation) {
+Result<platform::UpOptions> up_options(Invocation& invocation) {
+    LOCO_ASSIGN(auto data, data_dir(invocation));
     platform::UpOptions options{
-        .data_dir = data_dir(invocation),
+        .data_dir = std::move(data),
         .listen = invocation.option("--listen"),
         .ops_listen = invocation.option("--ops-listen"),
         .gateway_listen = invocation.option("--gateway-listen"),
@@ -70,7 +76,7 @@ Secret<> known_token(const std::string& url) {
 
 // In the foreground, or as the process that --detach has started.
 Result<> supervise(Invocation& invocation) {
-    const auto options = up_options(invocation);
+    LOCO_ASSIGN(const auto options, up_options(invocation));
     const platform::Layout layout(options.data_dir);
     const auto result = platform::up(
         options,
@@ -105,7 +111,7 @@ Result<> show_up(Invocation& invocation, const std::string& url, bool already) {
 
 // It runs already: what may be missing is this user's token, or a newer server.
 Result<> join(Invocation& invocation) {
-    const auto options = up_options(invocation);
+    LOCO_ASSIGN(const auto options, up_options(invocation));
     LOCO_TRY(platform::check_same_options(options));
     LOCO_ASSIGN(
         const auto access,
@@ -144,10 +150,11 @@ std::size_t tell_since(Invocation& invocation, const std::filesystem::path& file
 }
 
 Result<> detach(Invocation& invocation) {
-    const platform::Layout layout(data_dir(invocation));
+    LOCO_ASSIGN(const auto data, data_dir(invocation));
+    const platform::Layout layout(data);
     LOCO_TRY(layout.make_folders());
-    if (platform::running(layout.directories(), "supervisor") &&
-        std::filesystem::exists(layout.ready_file())) {
+    LOCO_ASSIGN(const bool ready, os::exists(layout.ready_file()));
+    if (ready && platform::running(layout.directories(), "supervisor")) {
         return join(invocation);
     }
     const auto log = layout.directories().log / "supervisor.log";
@@ -194,14 +201,15 @@ Result<> run_up(Invocation& invocation) {
 
 Result<> run_down(Invocation& invocation) {
     const bool purge = invocation.has("--purge");
-    if (purge && !invocation.has("--yes") && invocation.terminal().interactive()) {
-        LOCO_ASSIGN(const bool sure,
-                    invocation.confirm("Remove every app, release and variable of " +
-                                           data_dir(invocation).string() + "?",
-                                       "--yes"));
+    LOCO_ASSIGN(const auto data, data_dir(invocation));
+    if (purge && !invocation.has("--yes")) {
+        LOCO_ASSIGN(
+            const bool sure,
+            invocation.confirm("Remove every app, release and variable of " + data.string() + "?",
+                               "--yes"));
         if (!sure) return fail(ErrorKind::interrupted, "nothing was removed");
     }
-    LOCO_TRY(platform::down(data_dir(invocation), purge,
+    LOCO_TRY(platform::down(data, purge,
                             [&](const std::string& text) { invocation.note("✓ " + text); }));
     if (invocation.json()) invocation.print_json(json::object{{"down", true}, {"purged", purge}});
     return {};
@@ -245,20 +253,21 @@ Command up_command() {
 }
 
 Command down_command() {
-    return {.name = "down",
-            .summary = "Stop the platform on this machine",
-            .help =
-                "Stops the apps and all parts; `loco up` brings everything back. With --purge "
-                "nothing is left: no container, "
-                "network, image, rule or file of this Loco, and nothing that is not Loco's is "
-                "touched.\n\n    sudo loco down\n    "
-                "sudo loco down --purge",
-            .options = {{.name = "--purge", .help = "remove all apps and data as well"},
-                        {.name = "--yes", .letter = 'y', .help = "do not ask"},
-                        {.name = "--data",
-                         .value = "DIR",
-                         .help = "where everything is kept (/var/lib/loco)"}},
-            .run = run_down};
+    return {
+        .name = "down",
+        .summary = "Stop the platform on this machine",
+        .help =
+            "Stops the apps and all parts; `loco up` brings everything back. With --purge "
+            "nothing is left: no container, "
+            "network, image, rule or file of this Loco, and nothing that is not Loco's is "
+            "touched. It asks first; without a terminal it needs --yes.\n\n    sudo loco down\n    "
+            "sudo loco down --purge --yes",
+        .options = {{.name = "--purge", .help = "remove all apps and data as well"},
+                    {.name = "--yes", .letter = 'y', .help = "do not ask"},
+                    {.name = "--data",
+                     .value = "DIR",
+                     .help = "where everything is kept (/var/lib/loco)"}},
+        .run = run_down};
 }
 
 }  // namespace loco::cli
