@@ -203,7 +203,8 @@ Result<> start_all(const UpOptions& options, const UpHooks& hooks, const Layout&
         LOCO_ASSIGN(access, new_access(options, config));
     }
     LOCO_TRY(ensure(api_service(config, options.server_program), "API on " + config.listen));
-    if (!first_time && standing_of(hooks.known_token(access.url), access.url) == Standing::refused) {
+    if (!first_time &&
+        standing_of(hooks.known_token(access.url), access.url) == Standing::refused) {
         LOCO_ASSIGN(access, new_access(options, config));
         LOCO_TRY(supervisor.restart("loco-api"));
     }
