@@ -12,8 +12,6 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kMaxBuildLine = 64U << 10;
-
 bool is_digest(std::string_view text) {
     constexpr std::string_view kPrefix = "sha256:";
     return text.starts_with(kPrefix) && text.size() == kPrefix.size() + 64 &&
@@ -194,11 +192,12 @@ Result<http::Response> create_push_token(Services& services, Call& call) {
 
 Result<http::Response> append_build_log(Services& services, Call& call) {
     LOCO_TRY(renew_lease(services.context, call.deployment.id));
+    auto part = services.build_logs->take(call.deployment.id, call.request.body);
+    if (part.lines.empty()) return http::Response{.status = 204};
     std::vector<LogLine> lines;
-    std::string_view text = call.request.body;
+    lines.reserve(part.lines.size());
     const auto now = services.context.clock.now();
-    while (!text.empty()) {
-        const auto end = text.find('\n');
+    for (auto& text : part.lines) {
         lines.push_back({.app = call.app.id,
                          .deployment = call.deployment.id,
                          .instance = {},
@@ -206,10 +205,12 @@ Result<http::Response> append_build_log(Services& services, Call& call) {
                          .release = 0,
                          .stream = LogStream::build,
                          .at = now,
-                         .text = std::string(text.substr(0, std::min(end, kMaxBuildLine)))});
-        text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+                         .text = std::move(text)});
     }
-    if (!lines.empty()) LOCO_TRY(services.logs.append(std::move(lines)));
+    if (auto kept = services.logs.append(std::move(lines)); !kept) {
+        services.build_logs->give_back(call.deployment.id, part);
+        return fail(std::move(kept).error());
+    }
     return http::Response{.status = 204};
 }
 

@@ -1,5 +1,6 @@
 #include "api/idempotency.hpp"
 
+#include "base/log.hpp"
 #include "crypto/hash.hpp"
 
 namespace loco::api {
@@ -22,8 +23,11 @@ Result<std::optional<http::Response>> take_key(Services& services, const Idempot
                         "use a new key", "idempotency_conflict");
         }
         if (found->status == 0) {
-            // A server that died in the middle leaves it at 0: after a while the request may run again.
-            if (found->created_at + kRunningAtMost < mine.created_at) return tx.put(mine);
+            // A server that died in the middle leaves it at 0: the request may run again, at once when that was
+            // before this one started.
+            if (found->created_at < services.started_at ||
+                found->created_at + kRunningAtMost < mine.created_at)
+                return tx.put(mine);
             return fail(ErrorKind::conflict,
                         "the request with that Idempotency-Key is still running",
                         "ask again in a moment", "idempotency_conflict");
@@ -61,7 +65,10 @@ Result<http::Response> idempotently(Services& services, const Route& route, Call
     record.status = response.status >= 500 ? 0 : response.status;
     record.body = response.body;
     if (record.status == 0) record.created_at = Time{};  // another try may take it at once
-    LOCO_TRY(services.context.store.write([&](WriteTx& tx) { return tx.put(record); }));
+    // What was done is done: the caller learns of it also when its answer can't be kept for a repetition.
+    if (const auto kept = services.context.store.write([&](WriteTx& tx) { return tx.put(record); });
+        !kept)
+        log::failure("the answer of a request with an Idempotency-Key was not kept", kept.error());
     return response;
 }
 

@@ -5,11 +5,13 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "api/build_logs.hpp"
 #include "http/server.hpp"
 #include "identity/authorization.hpp"
 #include "ports/feed.hpp"
@@ -40,6 +42,8 @@ struct Services {
     RegistryTokenFn registry_token;
     std::string version;
     std::string build_host;  // the registry's host as the client's engine reaches it
+    Time started_at = {};    // of this loco-api
+    std::shared_ptr<BuildLogs> build_logs = std::make_shared<BuildLogs>();
 };
 
 // One request on its way through the router.

@@ -309,7 +309,8 @@ api::Services Parts::services() {
                     return registry_token(authorization, query);
                 },
             .version = LOCO_VERSION,
-            .build_host = server_.registry_listen};
+            .build_host = server_.registry_listen,
+            .started_at = clock_.now()};
 }
 
 // There once the store is open: until it has locked the folder, two that start at once would both make a key.

@@ -21,13 +21,20 @@ class LogUploader {
     ~LogUploader();  // sends what is left, for at most a few seconds
 
     void add(std::string_view text);
-    // Sends the rest and ends; what is added later is thrown away.
+    // Sends the rest and ends, after at most some 10 s where the server does not take it; what is added later is
+    // thrown away.
     void finish();
+    // So many bytes the server does not have: it could not be reached, or took them too slowly. After finish().
+    [[nodiscard]] std::size_t not_kept();
     // The deployment has ended on the server (cancelled, lease lost): there is no use in going on.
     [[nodiscard]] std::optional<Error> ended();
 
   private:
     void run();
+    // How much of the pending text goes next: whole lines, as many as a request may have.
+    [[nodiscard]] std::size_t next_size(bool last) const;
+    // What came of sending the first `size` bytes, and a note of `noted` bytes that were dropped.
+    void take_answer(const Result<>& sent, std::size_t size, std::size_t noted);
 
     client::Api api_;
     std::string path_;

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <thread>
 
+#include "base/random.hpp"
 #include "http/sse.hpp"
 
 namespace loco::client {
@@ -89,6 +90,12 @@ Error to_error(int status, std::string_view body) {
     return error;
 }
 
+std::string new_idempotency_key() {
+    constexpr std::size_t kLength = 26;  // 130 bits
+    SystemRandom random;
+    return random_word(random, kLength);
+}
+
 std::string part(std::string_view text) { return http::percent_encode(text); }
 
 http::ClientRequest Api::request(http::Method method, const std::string& path) const {
@@ -135,9 +142,13 @@ Result<json::value> Api::post(const std::string& path, const json::value& body,
     const auto give_up_at = std::chrono::steady_clock::now() + options.patience;
     while (true) {
         auto answer = exchange(message);
-        // A registry that is being cleaned is told of, and may take longer.
-        const bool passing = !answer && answer.error().kind == ErrorKind::unavailable &&
-                             answer.error().code != "registry_busy";
+        // A registry that is being cleaned is told of, and may take longer. With a key of our own, a conflict over it
+        // is our first attempt, which still runs.
+        const bool passing =
+            !answer &&
+            ((answer.error().kind == ErrorKind::unavailable &&
+              answer.error().code != "registry_busy") ||
+             (!options.idempotency_key.empty() && answer.error().code == "idempotency_conflict"));
         if (!passing || std::chrono::steady_clock::now() >= give_up_at) return answer;
         pause(kReconnectAfter, [] { return false; });
     }

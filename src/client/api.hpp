@@ -21,9 +21,12 @@ struct Endpoint {
 struct PostOptions {
     std::string idempotency_key = {};
     std::chrono::milliseconds timeout{30'000};
-    // While the server can't be reached it is tried again, for so long. Only for what may be done twice.
+    // While the server can't be reached it is tried again, for so long. Only with a key, or for what may be done twice.
     std::chrono::milliseconds patience{0};
 };
+
+// A random one. The server answers a POST that comes again with the same key as it answered the first.
+[[nodiscard]] std::string new_idempotency_key();
 
 class Api {
   public:

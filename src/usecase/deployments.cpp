@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::size_t kTagLength = 16;
 constexpr auto kTokenRenewal = std::chrono::minutes(4);
+// Longer than a client asks again for a token whose answer it has lost.
+constexpr auto kTokenRepetition = std::chrono::seconds(30);
 constexpr int kReleasesToSearch = 200;
 constexpr int kDeploymentsAtOnce = 50;
 
@@ -320,12 +322,16 @@ Result<RegistryToken> push_token(Context& context, Registry& registry, const Dep
         const auto deployment,
         change_building(context, id, [&](WriteTx& tx, Deployment& d, App&) -> Result<> {
             const auto now = context.clock.now();
-            if (const auto given = d.phases.find("pushing"); d.push_token_given &&
-                                                             given != d.phases.end() &&
-                                                             now < given->second + kTokenRenewal) {
-                return fail(ErrorKind::conflict, "this deployment's push token was given already",
-                            "it is given once; it can be renewed when 4 of its 5 minutes are over",
-                            "token_given");
+            if (const auto given = d.phases.find("pushing");
+                d.push_token_given && given != d.phases.end()) {
+                // The time of the first counts, so that asking again and again gets nobody any further.
+                if (now < given->second + kTokenRepetition) return {};
+                if (now < given->second + kTokenRenewal) {
+                    return fail(
+                        ErrorKind::conflict, "this deployment's push token was given already",
+                        "it is given once; it can be renewed when 4 of its 5 minutes are over",
+                        "token_given");
+                }
             }
             d.push_token_given = true;
             d.phases["pushing"] = now;
@@ -344,9 +350,10 @@ Result<Deployment> report_built(Context& context, const DeploymentId& id,
         LOCO_ASSIGN(auto app, live_app(tx, deployment.app));
         const auto now = context.clock.now();
         if (deployment.state != DeploymentState::building) {
-            const bool repeated =
-                deployment.state < DeploymentState::failed && deployment.digest == result.digest;
-            if (repeated && !result.digest.empty()) return {};
+            // The answer to the first report may have been lost.
+            const bool repeated = result.digest.empty() ? deployment.image_id == result.image_id
+                                                        : deployment.digest == result.digest;
+            if (repeated && deployment.state < DeploymentState::failed) return {};
             return has_ended(deployment);
         }
         deployment.digest = result.digest;

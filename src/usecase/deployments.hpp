@@ -29,7 +29,8 @@ struct DeployStart {
 // open build has a fresh one. A client that is gone meanwhile is missed one lease later.
 [[nodiscard]] Result<> renew_all_leases(Context& context);
 
-// Given once; again only to go on with a push that has lasted nearly as long as the token (4 minutes).
+// Given once; again within 30 s, to a client that has lost the answer, and to go on with a push that has lasted nearly as
+// long as the token (4 minutes).
 // unavailable (code registry_busy) while the registry is being cleaned: ask again. The lease is renewed by asking.
 [[nodiscard]] Result<RegistryToken> push_token(Context& context, Registry& registry,
                                                const DeploymentId& deployment);

@@ -51,6 +51,10 @@ def test_a_push_token_is_given_once_for_one_repository_and_five_minutes(server, 
     payload = json.loads(base64.urlsafe_b64decode(token["token"].split(".")[1] + "=="))
     assert payload["exp"] - payload["iat"] <= 300 and token["expires_at"].endswith("Z")
     assert [(one["name"], sorted(one["actions"])) for one in payload["access"]] == [(token["repository"], ["pull", "push"])]
+    assert server.post(f"{path}/push-token")["repository"] == token["repository"], "the answer may have been lost: asked again at once"
+    deployment = path.rpartition("/")[2]
+    server.change("UPDATE deployments SET phases_json = json_set(phases_json, '$.pushing', json_extract(phases_json, '$.pushing') - 30000000000)"
+                  " WHERE id = ?", deployment)
     again = server.post(f"{path}/push-token", expect=409)
     assert again["code"] == "token_given"
     for file, content in server.content().items():
@@ -82,6 +86,25 @@ def test_a_build_log_is_kept_as_it_came_and_read_as_ndjson(server, building):
     assert [line["seq"] for line in lines(f"&after={seqs[2]}")] == seqs[3:]
     assert lines("&n=0") == []
     assert server.call("GET", f"{app}/logs").text == "", "a build's lines are no instance's"
+
+
+def test_a_request_of_millions_of_empty_lines_is_cut_and_says_so(server, building):
+    app, path = building
+    began = time.monotonic()
+    assert server.call("POST", f"{path}/build-log", raw=b"\n" * 4_000_000).status == 204
+    assert time.monotonic() - began < 5
+    read = server.call("GET", f"{app}/logs?build={path.rpartition('/')[2]}&n=10000")
+    lines = [json.loads(line)["text"] for line in read.text.splitlines()]
+    assert lines[-1] == "[the rest of this request was not kept: it has more than 20,000 lines]" and set(lines[:-1]) == {""}
+
+
+def test_a_result_whose_answer_was_lost_may_be_reported_again(server):
+    app = server.app()
+    server.make_live(app)
+    live = server.get(f"{app}/releases")["items"][0]
+    build = server.deployment(app)
+    first = server.post(f"{app}/deployments/{build['id']}/result", {"image_id": live["image_id"]}, expect=200)
+    assert server.post(f"{app}/deployments/{build['id']}/result", {"image_id": live["image_id"]}, expect=200) == first
 
 
 def test_a_followed_log_gives_each_line_once_over_broken_connections(server, building):

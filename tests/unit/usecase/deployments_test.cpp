@@ -479,6 +479,7 @@ TEST_F(AppTest, APushTokenIsGivenOnceAndRenewedOnlyWhenItsTimeIsNearlyOver) {
     FakeRegistry registry;
     const auto one = start();
     ASSERT_TRUE(push_token(context_, registry, one.id));
+    clock_.pass(std::chrono::seconds(30));
     EXPECT_EQ(push_token(context_, registry, one.id).error().code, "token_given");
     clock_.pass(std::chrono::minutes(4));
     EXPECT_TRUE(push_token(context_, registry, one.id));
@@ -486,6 +487,32 @@ TEST_F(AppTest, APushTokenIsGivenOnceAndRenewedOnlyWhenItsTimeIsNearlyOver) {
     ASSERT_TRUE(report_built(context_, one.id, {.digest = kDigest, .image_id = "i"}));
     clock_.pass(std::chrono::minutes(5));
     EXPECT_EQ(push_token(context_, registry, one.id).error().code, "deployment_ended");
+}
+
+TEST_F(AppTest, APushTokenWhoseAnswerWasLostIsGivenAgainForHalfAMinuteOnly) {
+    FakeRegistry registry;
+    const auto one = start();
+    ASSERT_TRUE(push_token(context_, registry, one.id));
+    for (int i = 0; i < 2; ++i) {
+        clock_.pass(std::chrono::seconds(14));
+        EXPECT_TRUE(push_token(context_, registry, one.id)) << i;
+    }
+    clock_.pass(std::chrono::seconds(14));
+    EXPECT_EQ(push_token(context_, registry, one.id).error().code, "token_given");
+}
+
+TEST_F(AppTest, AReportWhoseAnswerWasLostMayBeRepeatedAlsoWhenItHadNoDigest) {
+    const auto first = start();
+    ASSERT_TRUE(report_built(context_, first.id, {.digest = kDigest, .image_id = "i"}));
+    go_live(first.id);
+    const auto second = start();
+    ASSERT_EQ(report_built(context_, second.id, {.digest = {}, .image_id = "i"})->state,
+              DeploymentState::live);
+    const auto again = report_built(context_, second.id, {.digest = {}, .image_id = "i"});
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(again->state, DeploymentState::live);
+    EXPECT_EQ(report_built(context_, second.id, {.digest = {}, .image_id = "other"}).error().code,
+              "deployment_ended");
 }
 
 TEST_F(AppTest, ACancelledBuildEndsAtOnceAndARolloutIsAsked) {

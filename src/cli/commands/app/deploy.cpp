@@ -27,6 +27,11 @@ constexpr auto kPatience = std::chrono::seconds(20);
 constexpr auto kPushPatience = std::chrono::minutes(6);
 constexpr auto kAskAgain = std::chrono::milliseconds(200);
 
+// For a POST that is sent again when its answer was lost, and must be done once.
+client::PostOptions once() {
+    return {.idempotency_key = client::new_idempotency_key(), .patience = kPatience};
+}
+
 struct Job {
     Invocation& invocation;
     ReadSpec read;
@@ -40,14 +45,16 @@ struct Job {
 // Begins the deployment; the app is created when it is not there.
 Result<json::value> begin(Invocation& invocation, const std::string& app_path,
                           const AppSpec& spec) {
+    // First without patience: a server that is not there at all is told at once.
+    LOCO_TRY(invocation.api().get("/version"));
     const json::value body = json::object{{"kind", "deploy"}, {"spec", spec::to_json_value(spec)}};
-    auto begun = invocation.api().post(app_path + "/deployments", body);
+    auto begun = invocation.api().post(app_path + "/deployments", body, once());
     if (begun || begun.error().code != "no_such_app") return begun;
-    const auto created =
-        invocation.api().post(invocation.team_path() + "/apps", json::object{{"name", spec.name}});
+    const auto created = invocation.api().post(invocation.team_path() + "/apps",
+                                               json::object{{"name", spec.name}}, once());
     // Another client may have been quicker: then it exists, and we go on with it.
     if (!created && created.error().code != "app_exists") return fail(created.error());
-    return invocation.api().post(app_path + "/deployments", body);
+    return invocation.api().post(app_path + "/deployments", body, once());
 }
 
 std::string join(const std::vector<std::string>& lines) {
@@ -71,7 +78,7 @@ void tell_failure(Invocation& invocation, BuildView& view, const build::BuildFai
 void report_failure(const Job& job, const Error& error, const std::string& evidence) {
     const json::object failure{
         {"code", error.code_or_kind()}, {"message", error.message}, {"evidence", evidence}};
-    (void)job.api().post(job.path + "/result", json::object{{"failure", failure}});
+    (void)job.api().post(job.path + "/result", json::object{{"failure", failure}}, once());
 }
 
 void cancel(const Job& job) { (void)job.api().post(job.path + "/cancel", json::object()); }
@@ -110,6 +117,10 @@ Result<std::string> build_image(Job& job, BuildView& view, engine::Engine& engin
         .cancelled = [&] { return interrupted() || log.ended().has_value(); }};
     const auto built = builder->build(request, hooks);
     log.finish();
+    if (const auto lost = log.not_kept(); lost > 0 && !log.ended()) {
+        job.invocation.warn(
+            fmt::format("{} bytes of the build log did not reach the server", lost));
+    }
     if (built) return built->image_id;
     if (interrupted()) {
         cancel(job);
@@ -151,6 +162,7 @@ Result<std::string> local_image(const Job& job, engine::Engine& engine) {
 Result<json::value> ask_push_token(Job& job, BuildView& view) {
     const auto give_up_at = std::chrono::steady_clock::now() + kPushPatience;
     while (true) {
+        // Without a key, whose answer the server would keep: it repeats a token for half a minute.
         auto token =
             job.api().post(job.path + "/push-token", json::object(), {.patience = kPatience});
         if (token || token.error().code != "registry_busy" || interrupted() ||
@@ -218,14 +230,13 @@ Result<json::value> report_image(Job& job, BuildView& view, engine::Engine& engi
                                  const std::string& image_id) {
     const auto& live = at(job.deployment, "live");
     if (live.is_object() && text_at(live, "image_id") == image_id) {
-        auto answer = job.api().post(job.path + "/result", json::object{{"image_id", image_id}},
-                                     {.patience = kPatience});
+        auto answer =
+            job.api().post(job.path + "/result", json::object{{"image_id", image_id}}, once());
         if (answer || answer.error().code != "unknown_image") return answer;
     }
     LOCO_ASSIGN(const auto digest, push_image(job, view, engine, image_id));
     return job.api().post(job.path + "/result",
-                          json::object{{"digest", digest}, {"image_id", image_id}},
-                          {.patience = kPatience});
+                          json::object{{"digest", digest}, {"image_id", image_id}}, once());
 }
 
 Result<> conclude(Job& job, const json::value& answer) {
