@@ -48,6 +48,7 @@ Plan Planner::run() {
     keep_sets();
     advance_deployments();
     settle_deaths();
+    replace_ailing();
     restart_what_waited();
     keep_sets();
     advance_stops();
@@ -109,6 +110,10 @@ std::vector<Effect> Planner::effects() {
 void Planner::container_effects(const Instance& instance, std::vector<Effect>& out) {
     switch (instance.state) {
         case InstanceState::pending: {
+            if (now_ < instance.restart_at.value_or(now_)) {
+                wake(*instance.restart_at);
+                return;
+            }
             const auto* seen = container(instance);
             const bool other_attempt = has_containers(instance.id) && seen == nullptr;
             if (other_attempt) {

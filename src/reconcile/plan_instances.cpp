@@ -60,6 +60,7 @@ void Planner::observe_instances() {
         const bool running = seen != nullptr && seen->state == ContainerState::running;
         if (instance.state == InstanceState::pending && seen != nullptr &&
             seen->state != ContainerState::created) {
+            instance.restart_at.reset();
             enter(instance, InstanceState::starting);
         }
         if (instance.state == InstanceState::starting && running) {
@@ -107,7 +108,8 @@ std::optional<Planner::Death> Planner::death_of(const Instance& instance) {
     if (release == nullptr) return std::nullopt;
     const auto view = health(instance);
     if (instance.state == healthy && view.failing) {
-        return Death{.end = {}, .problem = "its health checks fail: " + view.last_problem};
+        return Death{
+            .end = {}, .problem = "its health checks fail: " + view.last_problem, .ailing = true};
     }
     if (instance.state == starting) {
         // In a rollout the deployment's deadline decides.
@@ -132,7 +134,7 @@ void Planner::find_deaths() {
         if (auto death = death_of(instance)) {
             deaths_.emplace(instance.id, std::move(*death));
         } else if (instance.state == healthy && instance.set != rows_.app.live_set &&
-                   health(instance).failing) {
+                   instance.set != rows_.app.previous_set && health(instance).failing) {
             enter(instance, starting);  // of a set that has no traffic yet: it is only not ready
         }
     }
@@ -141,8 +143,10 @@ void Planner::find_deaths() {
 void Planner::settle_deaths() {
     for (auto& instance : rows_.instances) {
         const auto found = deaths_.find(instance.id);
-        if (found == deaths_.end() || instance.state == InstanceState::stopping) continue;
-        const auto& [end, problem] = found->second;
+        if (found == deaths_.end() || found->second.ailing ||
+            instance.state == InstanceState::stopping)
+            continue;
+        const auto& [end, problem, ailing] = found->second;
         instance.exit_code = end.exit_code;
         instance.oom_killed = end.oom_killed;
         instance.last_problem =
@@ -173,6 +177,94 @@ void Planner::settle_deaths() {
                  "; it is started again in " +
                  std::to_string(std::chrono::duration_cast<std::chrono::seconds>(delay).count()) +
                  "s");
+    }
+}
+
+bool Planner::is_dead(const Instance& instance) const {
+    const auto found = deaths_.find(instance.id);
+    return found != deaths_.end() && !found->second.ailing;
+}
+
+// What takes the instance's place, or the instance whose place it takes.
+const Instance* Planner::beside(const Instance& instance) const {
+    const auto found = std::ranges::find_if(rows_.instances, [&](const Instance& other) {
+        return other.id != instance.id && other.set == instance.set &&
+               other.process == instance.process && other.index == instance.index &&
+               is_occupying(other);
+    });
+    return found == rows_.instances.end() ? nullptr : &*found;
+}
+
+// One more at a time of each process: the machine has room for one, and what overloads all is not answered by stopping all.
+bool Planner::makes_room_for(const Instance& instance) const {
+    return std::ranges::none_of(rows_.instances, [&](const Instance& other) {
+        if (other.set != instance.set || other.process != instance.process) return false;
+        return !is_occupying(other) || beside(other) != nullptr;
+    });
+}
+
+void Planner::replace_ailing() {
+    if (!seen_.runtime_known || !rows_.app.live_set) return;
+    drop_needless_replacements();
+    const auto count = rows_.instances.size();
+    for (std::size_t i = 0; i < count; ++i) {
+        auto& instance = rows_.instances[i];
+        const auto death = deaths_.find(instance.id);
+        const bool ailing = death != deaths_.end() && death->second.ailing &&
+                            instance.state == InstanceState::healthy &&
+                            instance.set == rows_.app.live_set && is_wanted(instance);
+        if (!ailing) continue;
+        if (const auto* other = beside(instance)) {
+            if (other->state == InstanceState::healthy && !deaths_.contains(other->id))
+                retire(instance);
+        } else if (makes_room_for(instance)) {
+            replace(i);
+        }
+    }
+}
+
+// Out of rotation at once where another serves; the last that has traffic keeps it until its replacement is healthy.
+void Planner::replace(std::size_t ailing) {
+    auto& old = rows_.instances[ailing];
+    const bool was_stable = now_ - old.state_since >= kStableAfter;
+    old.restarts = was_stable ? 1 : old.restarts + 1;
+    old.last_problem = deaths_.at(old.id).problem;
+    Instance made = old;
+    made.id = {};
+    made.address.clear();
+    made.state = InstanceState::pending;
+    made.attempt = 1;
+    made.created_at = now_;
+    made.state_since = now_;
+    made.deadline.reset();
+    made.exit_code.reset();
+    made.oom_killed = false;
+    // The first is started at once.
+    made.restart_at.reset();
+    if (made.restarts > 1) made.restart_at = now_ + restart_delay(made.restarts - 1);
+    const bool others_serve = std::ranges::any_of(rows_.instances, [&](const Instance& other) {
+        return other.set == old.set && other.process == old.process &&
+               other.state == InstanceState::healthy && !deaths_.contains(other.id);
+    });
+    tell(old, "instance.replaced",
+         instance_name(old) + " is replaced: " + old.last_problem +
+             (others_serve ? "" : "; it serves until another is healthy"));
+    if (others_serve) retire(old);
+    rows_.instances.push_back(std::move(made));
+}
+
+// Its checks are well again before the other was healthy.
+void Planner::drop_needless_replacements() {
+    for (auto& instance : rows_.instances) {
+        const bool well = instance.state == InstanceState::healthy &&
+                          instance.set == rows_.app.live_set && !deaths_.contains(instance.id);
+        if (!well) continue;
+        const auto* other = beside(instance);
+        if (other == nullptr || (other->state == InstanceState::healthy && other->id < instance.id))
+            continue;
+        tell(instance, "instance.recovered", instance_name(instance) + " is healthy again");
+        instance.state_since = now_;
+        retire(*std::ranges::find(rows_.instances, other->id, &Instance::id));
     }
 }
 
@@ -243,7 +335,7 @@ void Planner::retire(Instance& instance) {
     using enum InstanceState;
     if (instance.state == draining || instance.state == stopping) return;
     instance.deadline.reset();
-    if (instance.state == healthy && routed(instance) && !deaths_.contains(instance.id)) {
+    if (instance.state == healthy && routed(instance) && !is_dead(instance)) {
         instance.deadline = now_ + stop_timeout(instance);
         enter(instance, draining);
     } else {

@@ -201,7 +201,7 @@ bool Planner::failed_by_death(Deployment& deployment) {
             deployment.set != deployment.id &&
             (instance.state == InstanceState::healthy || instance.state == InstanceState::draining);
         if (served || !brings_up(deployment, instance)) continue;
-        const auto& [how, problem] = death->second;
+        const auto& [how, problem, ailing] = death->second;
         end(deployment, DeploymentState::failed,
             problem.empty()
                 ? diagnose_exit_at_start(instance, how)

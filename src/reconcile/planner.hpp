@@ -16,6 +16,8 @@ class Planner {
     struct Death {
         ContainerEnd end;
         std::string problem;  // set when its container lives but its health does not
+        // Its checks fail, but it may have traffic: it is not killed, it is replaced.
+        bool ailing = false;
     };
 
     // --- plan.cpp: what is wanted, and what follows
@@ -28,6 +30,12 @@ class Planner {
     void observe_instances();  // what has started, become healthy, ended
     void find_deaths();
     void settle_deaths();  // those that failed no deployment
+    // Live instances whose checks fail give way to others that are started beside them.
+    void replace_ailing();
+    void replace(std::size_t ailing);  // an index of rows_.instances
+    [[nodiscard]] bool makes_room_for(const Instance& instance) const;
+    [[nodiscard]] const Instance* beside(const Instance& instance) const;
+    void drop_needless_replacements();
     void restart_what_waited();
     void keep_sets();  // instances that are missing, and those that nobody wants any more
     void advance_stops();
@@ -36,6 +44,8 @@ class Planner {
               const std::map<std::string, ScaleOverride>& scale);
     void allow_time(Deployment& deployment, Millis before_start);
     void retire(Instance& instance);  // out of rotation when it has traffic, else stopping
+    [[nodiscard]] bool is_dead(
+        const Instance& instance) const;  // its container, not only its health
     void retire_set(const DeploymentId& set);
     void enter(Instance& instance, InstanceState state);
     [[nodiscard]] bool is_wanted(const Instance& instance) const;

@@ -66,7 +66,16 @@ void World::runtime_fault() {
     const bool noted = std::ranges::none_of(containers, [&](const auto& one) {
         return one.first.instance.one_shot && states[one.first.instance.id] == InstanceState::pending;
     });
-    switch (dice_.below(12)) {
+    switch (dice_.below(13)) {
+        case 12:  // overload, or a database that all need
+            trace("health fails of all of " + spec.instance.app.str());
+            for (const auto& [other, unused] : containers) {
+                if (other.instance.app != spec.instance.app) continue;
+                failing_health_.insert(other.instance.id);
+                health_->set_failing(other.instance.id, true);
+            }
+            count("health.all_fail");
+            return;
         case 0:
         case 1:
         case 2:

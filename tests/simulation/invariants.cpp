@@ -65,9 +65,7 @@ bool World::check_cuts() {
         const auto now = rows_instances_.find(id);
         const bool given_up = now == rows_instances_.end() || now->second.state == InstanceState::stopping;
         if (row.state == InstanceState::stopping || (listed.contains(id) && !given_up)) continue;
-        if (step_may_cut_ || behind_.contains(row.app) || failing_health_.contains(id)) continue;
-        // Its checks failed for long enough to kill it, and it came back in that instant.
-        if (now != rows_instances_.end() && now->second.last_problem.starts_with("its health checks fail")) continue;
+        if (step_may_cut_ || behind_.contains(row.app)) continue;
         const auto app = rows_apps_.find(row.app);
         if (app == rows_apps_.end() || app->second.destroying || !runtime_.answers(id, row.attempt)) continue;
         const bool drained = row.state == InstanceState::draining && row.deadline && *row.deadline <= clock_.now();
@@ -276,8 +274,8 @@ bool World::check_service() {
         const auto row = rows_instances_.find(server.endpoint.instance);
         if (row == rows_instances_.end() || !runtime_.answers(row->first, row->second.attempt)) continue;
         routed.insert(server.app);
-        // One that has just begun to fail its checks may still be switched to.
-        if (!failing_health_.contains(row->first) && row->second.state == InstanceState::healthy) serving.insert(server.app);
+        // What only fails its checks serves on until another does.
+        if (row->second.state == InstanceState::healthy) serving.insert(server.app);
     }
     for (const auto& id : serving_) {
         const auto app = rows_apps_.find(id);

@@ -19,6 +19,11 @@ const Error kNoFirewall{.kind = ErrorKind::unavailable,
                         .hint = "install iptables",
                         .code = "firewall_unavailable"};
 
+void fail_checks(Scene& scene, const Instance& instance) {
+    scene.seen.health[instance.id] = {
+        .ever_healthy = true, .failing = true, .last_problem = "no answer within 2 s"};
+}
+
 struct Case {
     std::string name;
     void (*build)(Scene&);
@@ -351,7 +356,7 @@ const Case kCases[] = {
          s.exited(s.of("web.0", kOld), 3);
      },
      "web.0@old healthy -> backoff\n"},
-    {"one that fails its checks is killed first",
+    {"what is left of one that died is removed first",
      [](Scene& s) {
          s.live(1);
          auto& one = s.of("web.0", kOld);
@@ -378,6 +383,73 @@ const Case kCases[] = {
          s.gone(one).routed();
      },
      "start web.0@old again\n"},
+    {"one of several that fails its checks drains, and another is started beside it",
+     [](Scene& s) {
+         s.live(1, 2);
+         fail_checks(s, s.of("web.0", kOld));
+     },
+     "web.0@old healthy -> draining\nnew web.0@old\n"},
+    {"the last that has traffic keeps it until another is healthy",
+     [](Scene& s) {
+         s.live(1);
+         fail_checks(s, s.of("web.0", kOld));
+     },
+     "web.0@old healthy -> healthy\nnew web.0@old\n"},
+    {"which is waited for",
+     [](Scene& s) {
+         s.live(1);
+         fail_checks(s, s.of("web.0", kOld));
+         s.instance(kOld, 1, 0, S::pending);
+     },
+     "start web.0@old\n"},
+    {"then the one that fails drains",
+     [](Scene& s) {
+         s.live(1);
+         fail_checks(s, s.of("web.0", kOld));
+         s.healthy(s.instance(kOld, 1, 0, S::healthy));
+     },
+     "web.0@old healthy -> draining\n"},
+    {"of those that fail together one is replaced at a time, and all keep their traffic",
+     [](Scene& s) {
+         s.live(1, 3);
+         for (const auto& one : s.rows.instances) fail_checks(s, one);
+     },
+     "web.0@old healthy -> healthy\nnew web.0@old\n"},
+    {"the next waits until the first is gone",
+     [](Scene& s) {
+         s.live(1, 2);
+         fail_checks(s, s.of("web.1", kOld));
+         s.instance(kOld, 1, 0, S::stopping).deadline = at(110);
+         s.routed();
+     },
+     "terminate web.0@old\nwake +10000ms\n"},
+    {"one that is well again before the other is healthy stays",
+     [](Scene& s) {
+         s.live(1);
+         s.instance(kOld, 1, 0, S::starting);
+     },
+     "web.0@old healthy -> healthy\nweb.0@old starting -> stopping\n"},
+    {"what served before drains although its checks fail while traffic moves",
+     [](Scene& s) {
+         s.live(1);
+         s.release(2);
+         s.deployment(deploy, rolling, 2);
+         s.instance(kNew, 2, 0, S::healthy);
+         s.rows.app.previous_set = kOld;
+         s.rows.app.previous_release = s.rows.app.live_release;
+         s.rows.app.live_set = kNew;
+         s.rows.app.live_release = s.release(2).id;
+         fail_checks(s, s.of("web.0", kOld));
+         s.routed();
+     },
+     "previous set is none\nunlocked\ndeployment rolling -> live\nweb.0@old healthy -> draining\n"},
+    {"a replacement of what was replaced just before waits as after a crash",
+     [](Scene& s) {
+         s.live(1);
+         fail_checks(s, s.of("web.0", kOld));
+         s.instance(kOld, 1, 0, S::pending).restart_at = at(102);
+     },
+     "wake +2000ms\n"},
     {"a container that was removed by hand comes back",
      [](Scene& s) {
          s.live(1);
@@ -537,6 +609,25 @@ TEST(Plan, ACrashWaitsLongerEachTimeButAtMostAMinute) {
         EXPECT_EQ(restart_delay(crashes), std::chrono::seconds(expected[crashes - 1])) << crashes;
     }
     EXPECT_EQ(restart_delay(1000), std::chrono::seconds(60));
+}
+
+TEST(Plan, WhatFailsItsChecksIsReplacedLaterEachTimeAndTheReasonIsTold) {
+    Scene scene;
+    scene.live(1, 2);
+    auto& one = scene.of("web.0", kOld);
+    fail_checks(scene, one);
+    const auto first = scene.plan();
+    ASSERT_EQ(first.changes.new_instances.size(), 1U);
+    EXPECT_EQ(first.changes.new_instances[0].restarts, 1);
+    EXPECT_FALSE(first.changes.new_instances[0].restart_at);
+    EXPECT_EQ(first.changes.new_instances[0].last_problem,
+              "its health checks fail: no answer within 2 s");
+    EXPECT_EQ(first.changes.instances.at(0).after.deadline, at(110)) << "it has its stop_timeout";
+    ASSERT_EQ(first.changes.events.size(), 1U);
+    EXPECT_EQ(first.changes.events[0].kind, "instance.replaced");
+    EXPECT_NE(first.changes.events[0].message.find("no answer within 2 s"), std::string::npos);
+    one.restarts = 3;
+    EXPECT_EQ(scene.plan().changes.new_instances.at(0).restart_at, at(104));
 }
 
 TEST(Plan, CrashesAreForgottenAfterTenHealthyMinutes) {
