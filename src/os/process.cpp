@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -107,6 +108,13 @@ Result<std::string> find_program(const std::string& name) {
                 "install " + name + ", or add its folder to PATH", "program_not_found");
 }
 
+bool everything(std::string_view) { return true; }
+
+bool for_daemons(std::string_view name) {
+    constexpr std::array kNames{"PATH", "HOME", "TMPDIR", "TZ", "LANG"};
+    return name.starts_with("LC_") || std::ranges::find(kNames, name) != kNames.end();
+}
+
 // Everything the child needs, made before the fork: between fork and exec only async-signal-safe
 // calls.
 struct Image {
@@ -116,7 +124,7 @@ struct Image {
     std::vector<char*> env_pointers;
     std::string directory;
 
-    static Result<Image> prepare(const Command& command) {
+    static Result<Image> prepare(const Command& command, bool (*passes_on)(std::string_view)) {
         LOCO_CHECK(!command.argv.empty());
         Image image;
         LOCO_ASSIGN(image.program, find_program(command.argv.front()));
@@ -126,7 +134,7 @@ struct Image {
             const auto name = text.substr(0, text.find('='));
             bool replaced = false;
             for (const auto& [added, value] : command.env) replaced = replaced || added == name;
-            if (!replaced) image.env.emplace_back(text);
+            if (!replaced && passes_on(name)) image.env.emplace_back(text);
         }
         for (const auto& [name, value] : command.env) image.env.push_back(name + "=" + value);
         for (const auto& arg : command.argv) {
@@ -217,7 +225,7 @@ struct Child {
 };
 
 Result<Child> start_child(const Command& command, bool with_input) {
-    LOCO_ASSIGN(const auto image, Image::prepare(command));
+    LOCO_ASSIGN(const auto image, Image::prepare(command, everything));
     LOCO_ASSIGN(auto report, Pipe::make());
     LOCO_ASSIGN(auto out, Pipe::make());
     LOCO_ASSIGN(auto err, Pipe::make());
@@ -432,7 +440,7 @@ Result<std::string> output_of(const Command& command, milliseconds timeout, std:
 }
 
 Result<pid_t> start_daemon(const Command& command, const std::string& log_file) {
-    LOCO_ASSIGN(const auto image, Image::prepare(command));
+    LOCO_ASSIGN(const auto image, Image::prepare(command, for_daemons));
     LOCO_ASSIGN(auto report, Pipe::make());
     const Descriptor null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     if (!null.ok()) return fail_errno(errno, "open /dev/null");

@@ -49,7 +49,8 @@ struct RunOptions {
                                             std::size_t max_bytes = 4U << 20);
 
 // Starts a daemon: a session of its own, stdin from /dev/null, stdout and stderr appended to log_file.
-// It outlives this process. Gives its process id.
+// It outlives this process. Gives its process id. Of this process's environment it gets only PATH, HOME, TMPDIR, TZ and the
+// locale: what else stands there may be a secret, or steer the daemon (REGISTRY_*).
 [[nodiscard]] Result<pid_t> start_daemon(const Command& command, const std::string& log_file);
 
 // A process is known by its id and its start time (field 22 of /proc/PID/stat), so that a reused id is not taken for it.

@@ -41,6 +41,17 @@ std::string daemon_config(const Layout& layout) {
     });
 }
 
+// It pulls images and builds: through the proxy that is set for this machine, if any.
+std::vector<std::pair<std::string, std::string>> proxies() {
+    std::vector<std::pair<std::string, std::string>> found;
+    for (const auto* name :
+         {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}) {
+        if (const char* value = std::getenv(name); value != nullptr)
+            found.emplace_back(name, value);
+    }
+    return found;
+}
+
 Result<> start_own(const Layout& layout, ServerConfig& config, Supervisor& supervisor,
                    const std::function<void(const std::string&)>& step) {
     LOCO_TRY(os::make_directories(layout.engine(), 0711));
@@ -53,7 +64,8 @@ Result<> start_own(const Layout& layout, ServerConfig& config, Supervisor& super
     LOCO_ASSIGN(const bool started,
                 supervisor.ensure(
                     {.name = "dockerd",
-                     .command = {.argv = {"/usr/sbin/dockerd", "--config-file", file.string()}},
+                     .command = {.argv = {"/usr/sbin/dockerd", "--config-file", file.string()},
+                                 .env = proxies()},
                      .ready = [socket] { return answers(socket); },
                      .ready_within = std::chrono::seconds(60),
                      .stop_within = std::chrono::seconds(30),

@@ -23,6 +23,8 @@ constexpr auto kMaxBackoff = std::chrono::seconds(30);
 // One that is ready and dies soon, again and again, must not eat a processor.
 constexpr auto kSettled = std::chrono::seconds(1);
 constexpr auto kPause = std::chrono::milliseconds(100);
+constexpr auto kQuickAnswer = std::chrono::milliseconds(10);
+constexpr int kQuickDeaths = 4;
 constexpr std::size_t kMaxLogRead = 64U << 10;
 
 std::filesystem::path pid_file(const Directories& d, const std::string& name) {
@@ -159,7 +161,11 @@ void Supervisor::note_death(Entry& entry) {
             kMaxBackoff, std::chrono::seconds(1LL << std::min(entry.failed_starts, 5)));
         ++entry.failed_starts;
     } else if (now - entry.started_at < kSettled) {
-        pause = kPause;
+        const int doublings = std::clamp(entry.quick_deaths - kQuickDeaths, 0, 10);
+        pause = std::min<std::chrono::milliseconds>(kMaxBackoff, kPause * (1 << doublings));
+        ++entry.quick_deaths;
+    } else {
+        entry.quick_deaths = 0;
     }
     entry.restart_at = now + pause;
     log::warning("died, starting it again", {{"service", entry.service.name},
@@ -168,7 +174,14 @@ void Supervisor::note_death(Entry& entry) {
 }
 
 void Supervisor::note_ready(Entry& entry) {
-    if (entry.was_ready || !entry.service.ready()) return;
+    if (entry.was_ready) return;
+    if (!entry.asked.valid()) {
+        entry.asked = std::async(std::launch::async, entry.service.ready);
+        entry.asked_of = entry.process.pid;
+    }
+    // Most answer at once.
+    if (entry.asked.wait_for(kQuickAnswer) != std::future_status::ready) return;
+    if (!entry.asked.get() || entry.asked_of != entry.process.pid) return;
     entry.was_ready = true;
     entry.failed_starts = 0;
 }

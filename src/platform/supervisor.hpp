@@ -5,6 +5,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <future>
 #include <map>
 #include <optional>
 #include <string>
@@ -48,7 +49,7 @@ class Supervisor {
     // ends at once or is not ready in time.
     [[nodiscard]] Result<bool> ensure(const Service& service);
     // Watches all services that were ensured, and starts those that die again: at once when it had been ready (after 100 ms
-    // when that was less than a second before), else after 1, 2, 4 … 30 s. Returns when `stop` (asked every 200 ms) says
+    // when it was started less than a second before, from the sixth time in a row on twice as long each time), else after 1, 2, 4 … 30 s. Returns when `stop` (asked every 200 ms) says
     // so. Stops nothing. `tick` is called in every round, at least every 200 ms; it may call what follows.
     void watch(const std::function<bool()>& stop, const std::function<void()>& tick = {});
     // Asks one that was ensured to end (as Service::stop_signal says, or with `signal`), and does not start it again
@@ -73,6 +74,10 @@ class Supervisor {
         bool was_ready = true;  // since its last start
         bool held = false;      // not to be started again
         int failed_starts = 0;  // deaths in a row before it was ready
+        int quick_deaths = 0;  // in a row, each within a second after its start though it was ready
+        std::future<bool> asked =
+            {};  // whether it is ready: the answer may take seconds, the watch has none
+        pid_t asked_of = 0;
         std::chrono::steady_clock::time_point started_at;
         std::optional<std::chrono::steady_clock::time_point> restart_at;
     };

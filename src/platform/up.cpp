@@ -20,6 +20,7 @@
 #include "os/file.hpp"
 #include "platform/bootstrap_file.hpp"
 #include "platform/engine_daemon.hpp"
+#include "platform/free_port.hpp"
 #include "platform/free_range.hpp"
 #include "platform/log_rotation.hpp"
 #include "platform/registry_collection.hpp"
@@ -50,12 +51,20 @@ Result<std::string> need_program(const std::string& name, const std::string& pac
                 "missing_program");
 }
 
+// Nothing where there is none.
+std::string next_port(const std::string& listen) {
+    const auto at = parse_host_port(listen);
+    if (!at || at->port == 65'535) return {};
+    return at->host + ":" + std::to_string(at->port + 1);
+}
+
 Result<ServerConfig> make_config(const UpOptions& options, const Layout& layout) {
     ServerConfig config;
     LOCO_ASSIGN(const bool configured, os::exists(layout.server_config()));
     if (configured) {
         LOCO_ASSIGN(config, read_server_config(layout.server_config()));
     }
+    const auto before = config;
     config.data_dir = options.data_dir;
     if (config.instance.empty()) {
         SystemRandom random;
@@ -70,10 +79,16 @@ Result<ServerConfig> make_config(const UpOptions& options, const Layout& layout)
     set(config.base_domain, options.base_domain);
     set(config.ops_listen, options.ops_listen);
     set(config.subnets, options.subnets);
-    if (options.listen && !options.ops_listen) {
-        // Beside the API: the next port.
-        LOCO_ASSIGN(const auto api, parse_host_port(*options.listen));
-        config.ops_listen = api.host + ":" + std::to_string(api.port + 1);
+    // Beside the API: the next port, but where another was chosen before.
+    if (!options.ops_listen && before.listen != config.listen &&
+        before.ops_listen == next_port(before.listen)) {
+        LOCO_TRY(parse_host_port(config.listen));
+        config.ops_listen = next_port(config.listen);
+        if (config.ops_listen.empty()) {
+            return fail(ErrorKind::invalid,
+                        "--listen " + config.listen + " has no next port for health and metrics",
+                        "name one with --ops-listen", "usage");
+        }
     }
     return config;
 }
@@ -185,16 +200,22 @@ Result<> start_all(const UpOptions& options, const UpHooks& hooks, const Layout&
 
     LOCO_TRY(RegistryCollection::clear(layout.directories()));
     LOCO_TRY(registry::prepare(registry_options(config), random));
-    const auto ensure = [&](const Service& service, const std::string& what) -> Result<> {
+    const auto ensure = [&](const Service& service, const std::string& what,
+                            const std::vector<Listener>& listeners) -> Result<> {
+        // Else who listens there would be taken for it: tokens and images would go to a stranger.
+        if (!running(layout.directories(), service.name)) {
+            for (const auto& one : listeners) LOCO_TRY(check_free(one));
+        }
         LOCO_ASSIGN(const bool started, supervisor.ensure(service));
         hooks.step(what + (started ? "" : " (was running)"));
         return {};
     };
     LOCO_TRY(ensure(registry_service(config, registry_program),
-                    "image registry on " + config.registry_listen));
+                    "image registry on " + config.registry_listen,
+                    {{"the image registry", config.registry_listen, "--registry-listen"}}));
     LOCO_TRY(gateway::haproxy::prepare(gateway_options(config)));
-    LOCO_TRY(
-        ensure(gateway_service(config, gateway_program), "gateway on " + config.gateway_listen));
+    LOCO_TRY(ensure(gateway_service(config, gateway_program), "gateway on " + config.gateway_listen,
+                    {{"the gateway", config.gateway_listen, "--gateway-listen"}}));
     auto access = plain_access(config);
     // Nobody can have a token yet: the server need not be started a second time for it.
     std::error_code unreadable;
@@ -202,7 +223,9 @@ Result<> start_all(const UpOptions& options, const UpHooks& hooks, const Layout&
     if (first_time) {
         LOCO_ASSIGN(access, new_access(options, config));
     }
-    LOCO_TRY(ensure(api_service(config, options.server_program), "API on " + config.listen));
+    LOCO_TRY(ensure(api_service(config, options.server_program), "API on " + config.listen,
+                    {{"the API", config.listen, "--listen"},
+                     {"health and metrics", config.ops_listen, "--ops-listen"}}));
     if (!first_time &&
         standing_of(hooks.known_token(access.url), access.url) == Standing::refused) {
         LOCO_ASSIGN(access, new_access(options, config));
@@ -317,6 +340,18 @@ std::filesystem::path default_data_dir() {
         return std::filesystem::path(set) / "loco";
     const char* home = std::getenv("HOME");
     return std::filesystem::path(home != nullptr ? home : "/tmp") / ".local/share/loco";
+}
+
+Result<> check_not_beside(const std::filesystem::path& system, const std::filesystem::path& own,
+                          const std::string& command) {
+    if (own == system) return {};
+    LOCO_ASSIGN(const bool mine, os::exists(Layout(own).server_config()));
+    LOCO_ASSIGN(const bool roots, os::exists(system));
+    if (mine || !roots) return {};
+    return fail(ErrorKind::forbidden,
+                "the Loco of this machine is root's, in " + system.string() +
+                    "; there is none in " + own.string(),
+                "sudo " + command + ", or name a folder of your own with --data", "roots_loco");
 }
 
 Result<> up(const UpOptions& options, const UpHooks& hooks) {

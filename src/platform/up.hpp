@@ -58,5 +58,9 @@ struct UpHooks {
 
 // /var/lib/loco for root, else $XDG_DATA_HOME/loco.
 [[nodiscard]] std::filesystem::path default_data_dir();
+// forbidden when `system` (root's folder) is there and this user has no Loco in `own`: who forgot sudo means the former.
+[[nodiscard]] Result<> check_not_beside(const std::filesystem::path& system,
+                                        const std::filesystem::path& own,
+                                        const std::string& command);
 
 }  // namespace loco::platform

@@ -217,6 +217,27 @@ TEST(StartDaemon, leads_a_session_of_its_own_and_appends_to_its_log) {
     std::filesystem::remove(log);
 }
 
+TEST(StartDaemon, gets_what_it_is_given_and_little_of_the_callers_environment) {
+    const auto log =
+        std::filesystem::temp_directory_path() / ("loco-env-" + std::to_string(::getpid()));
+    ::setenv("LOCO_TOKEN", "secret", 1);
+    ::setenv("REGISTRY_HTTP_ADDR", ":1", 1);
+    auto command = sh("env; echo end");
+    command.env = {{"GIVEN", "yes"}};
+    ASSERT_TRUE(start_daemon(command, log.string()));
+    const auto has = [&](std::string_view text) {
+        return read_file(log)->find(text) != std::string::npos;
+    };
+    ASSERT_TRUE(eventually([&] { return has("end\n"); }));
+    EXPECT_TRUE(has("GIVEN=yes"));
+    EXPECT_TRUE(has("PATH="));
+    EXPECT_FALSE(has("LOCO_TOKEN"));
+    EXPECT_FALSE(has("REGISTRY_"));
+    ::unsetenv("LOCO_TOKEN");
+    ::unsetenv("REGISTRY_HTTP_ADDR");
+    std::filesystem::remove(log);
+}
+
 TEST(StartDaemon, says_why_it_could_not_start) {
     const auto pid = start_daemon({.argv = {"/nonexistent/daemon"}}, "/dev/null");
     ASSERT_FALSE(pid);

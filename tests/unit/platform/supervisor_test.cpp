@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <atomic>
 #include <thread>
 
 namespace loco::platform {
@@ -84,7 +85,7 @@ TEST_F(SupervisorTest, OneThatIsKilledAgainAndAgainIsBackAtOnceAsLongAsItGetsRea
 
 TEST_F(SupervisorTest, OneThatNeverGetsReadyIsStartedLessAndLessOften) {
     Supervisor supervisor(directories_);
-    int starts = 0;
+    std::atomic<int> starts = 0;
     auto failing = service();
     failing.before_start = [&] { ++starts; };
     failing.ready = [&] { return starts <= 1; };
@@ -97,6 +98,61 @@ TEST_F(SupervisorTest, OneThatNeverGetsReadyIsStartedLessAndLessOften) {
     // At the beginning, at once after it had been ready, after 1 s, and 2 s later if at all.
     EXPECT_GE(starts, 3);
     EXPECT_LE(starts, 4);
+}
+
+TEST_F(SupervisorTest, OneThatAnswersAndDiesAtOnceAgainAndAgainIsStartedLessAndLessOften) {
+    Supervisor supervisor(directories_);
+    int starts = 0;
+    auto dying = service();
+    dying.before_start = [&] { ++starts; };
+    ASSERT_TRUE(supervisor.ensure(dying));
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(4);
+    supervisor.watch([&] {
+        if (supervisor.is_ready("daemon")) {
+            if (const auto now = running(directories_, "daemon")) ::kill(now->pid, SIGKILL);
+        }
+        return std::chrono::steady_clock::now() > end;
+    });
+    // After 100 ms five times, then after 200, 400, 800, 1600 ms: not 40 times.
+    EXPECT_GE(starts, 6);
+    EXPECT_LE(starts, 10);
+}
+
+TEST_F(SupervisorTest, OneThatIsAskedForLongWhetherItIsReadyKeepsNoOtherDown) {
+    std::promise<void> answer;
+    const auto answered = answer.get_future().share();
+    std::atomic<bool> slow_now = false;
+    Supervisor supervisor(directories_);
+    auto slow = service();
+    slow.name = "slow";
+    slow.ready = [&slow_now, answered] {
+        if (slow_now) answered.wait_for(std::chrono::seconds(5));
+        return !slow_now;
+    };
+    ASSERT_TRUE(supervisor.ensure(slow));
+    ASSERT_TRUE(supervisor.ensure(service()));
+    const auto before = *running(directories_, "daemon");
+    const auto slow_before = *running(directories_, "slow");
+    slow_now = true;
+    ::kill(slow_before.pid, SIGKILL);
+    const auto begin = std::chrono::steady_clock::now();
+    bool killed = false;
+    const auto pid = [&](const char* name) {
+        const auto now = running(directories_, name);
+        return now ? now->pid : 0;
+    };
+    supervisor.watch([&] {
+        if (!killed && pid("slow") != 0 && pid("slow") != slow_before.pid) {
+            killed = true;
+            ::kill(before.pid, SIGKILL);
+        }
+        const bool back = killed && pid("daemon") != 0 && pid("daemon") != before.pid;
+        return back || std::chrono::steady_clock::now() - begin > std::chrono::seconds(10);
+    });
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(2));
+    EXPECT_TRUE(killed);
+    answer.set_value();
+    EXPECT_TRUE(stop(directories_, "slow", SIGKILL, std::chrono::seconds(5)));
 }
 
 TEST_F(SupervisorTest, OneThatEndsAtOnceIsToldWithTheEndOfItsLog) {

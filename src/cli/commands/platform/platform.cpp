@@ -132,6 +132,19 @@ std::vector<std::string> without_detach(Invocation& invocation) {
     return argv;
 }
 
+// What `up` in the background must know of who called it; a daemon gets little by itself.
+std::vector<std::pair<std::string, std::string>> caller() {
+    std::vector<std::pair<std::string, std::string>> known;
+    for (const auto* name :
+         {"USER", "LOGNAME", "SUDO_USER", "SUDO_UID", "SUDO_GID", "XDG_CONFIG_HOME",
+          "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "DOCKER_HOST", "HTTP_PROXY",
+          "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}) {
+        if (const char* value = std::getenv(name); value != nullptr)
+            known.emplace_back(name, value);
+    }
+    return known;
+}
+
 // The lines that the supervisor has written to its log since `from`.
 std::size_t tell_since(Invocation& invocation, const std::filesystem::path& file,
                        std::size_t from) {
@@ -163,8 +176,9 @@ Result<> detach(Invocation& invocation) {
                     ? static_cast<std::size_t>(std::filesystem::file_size(log, error))
                     : 0;
     std::filesystem::remove(layout.ready_file(), error);
-    LOCO_ASSIGN(const auto pid,
-                os::start_daemon({.argv = without_detach(invocation)}, log.string()));
+    LOCO_ASSIGN(
+        const auto pid,
+        os::start_daemon({.argv = without_detach(invocation), .env = caller()}, log.string()));
     const auto process = os::identify(pid);
     const auto end = std::chrono::steady_clock::now() + kReadyWithin;
     while (!std::filesystem::exists(layout.ready_file(), error)) {
@@ -188,7 +202,14 @@ Result<> detach(Invocation& invocation) {
     return show_up(invocation, settings.host, /*already=*/false);
 }
 
+// Without --data.
+Result<> check_sudo(Invocation& invocation, const std::string& command) {
+    if (invocation.has("--data")) return {};
+    return platform::check_not_beside("/var/lib/loco", platform::default_data_dir(), command);
+}
+
 Result<> run_up(Invocation& invocation) {
+    LOCO_TRY(check_sudo(invocation, "loco up"));
     if (invocation.has("--detach")) return detach(invocation);
     if (!invocation.has("--supervise")) {
         const auto result = supervise(invocation);
@@ -202,6 +223,7 @@ Result<> run_up(Invocation& invocation) {
 Result<> run_down(Invocation& invocation) {
     const bool purge = invocation.has("--purge");
     LOCO_ASSIGN(const auto data, data_dir(invocation));
+    LOCO_TRY(check_sudo(invocation, "loco down"));
     if (purge && !invocation.has("--yes")) {
         LOCO_ASSIGN(
             const bool sure,
