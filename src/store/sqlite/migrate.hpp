@@ -3,18 +3,12 @@
 #pragma once
 
 #include <span>
-#include <string_view>
 
 #include "base/clock.hpp"
 #include "sqlite/database.hpp"
+#include "store/common/migration.hpp"
 
 namespace loco::store {
-
-struct Migration {
-    int number;  // from 1, without gaps
-    std::string_view name;
-    std::string_view sql;
-};
 
 // Those that were built in; generated from store/schema.
 [[nodiscard]] std::span<const Migration> migrations();

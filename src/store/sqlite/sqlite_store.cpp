@@ -1,9 +1,9 @@
 #include "store/sqlite/sqlite_store.hpp"
 
 #include "os/file.hpp"
+#include "store/common/reader_pool.hpp"
 #include "store/sqlite/migrate.hpp"
-#include "store/sqlite/reader_pool.hpp"
-#include "store/sqlite/sqlite_tx.hpp"
+#include "store/sqlite/sqlite_sql.hpp"
 #include "store/sqlite/writer.hpp"
 
 namespace loco::store {
@@ -26,7 +26,7 @@ struct SqliteStore::Impl {
     os::FileLock lock;  // released last
     EnvSeal env_seal;
     Writer writer;
-    ReaderPool
+    ReaderPool<SqliteSql>
         readers;  // closed first, so that the writer's connection is the last and clears the journal away
 };
 
@@ -50,7 +50,7 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteOptions& opti
         .writer = Writer(
             std::move(database), [file, timeout] { return open_writer(file, timeout); },
             options.env_seal),
-        .readers = ReaderPool(
+        .readers = ReaderPool<SqliteSql>(
             [file, timeout] {
                 return sqlite::Database::open(
                     file, {.read_only = true, .busy_timeout_ms = timeout, .cache_kib = 1024});

@@ -8,7 +8,7 @@
 
 #include "base/clock.hpp"
 #include "ports/store.hpp"
-#include "store/sqlite/env_seal.hpp"
+#include "store/common/env_seal.hpp"
 
 namespace loco::store {
 

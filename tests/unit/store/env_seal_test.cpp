@@ -1,5 +1,5 @@
 // What a spec says in [env] is read by nobody in the files of the database.
-#include "store/sqlite/env_seal.hpp"
+#include "store/common/env_seal.hpp"
 
 #include <fstream>
 #include <sstream>

@@ -6,7 +6,7 @@
 #include <boost/mp11/algorithm.hpp>
 #include <boost/pfr/tuple_size.hpp>
 
-#include "store/sqlite/json_columns.hpp"
+#include "store/common/json_columns.hpp"
 
 namespace loco {
 

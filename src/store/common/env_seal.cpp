@@ -1,4 +1,4 @@
-#include "store/sqlite/env_seal.hpp"
+#include "store/common/env_seal.hpp"
 
 #include "domain/app_spec.hpp"
 

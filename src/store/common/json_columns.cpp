@@ -1,4 +1,4 @@
-#include "store/sqlite/json_columns.hpp"
+#include "store/common/json_columns.hpp"
 
 #include <boost/json.hpp>
 

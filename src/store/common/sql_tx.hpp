@@ -1,19 +1,26 @@
+// One read or write in a SQL database: the statements, the same for all of them. What differs comes from `Sql`
+// (store/sqlite/sqlite_sql.hpp, store/postgres/postgres_sql.hpp):
+//   Database, Query         a connection and one execution of a statement, with ? for its values
+//   kNoIndex                put before a column, keeps its index from being used
+//   kNoParent, kColumns     how a missing parent and a taken unique value are told
+//   is_trouble(error)       whether the database itself is in trouble
+// Instantiated where sql_tx_impl.hpp is included: one source file per database.
 #pragma once
 
 #include <optional>
 #include <vector>
 
 #include "ports/store.hpp"
-#include "sqlite/database.hpp"
-#include "store/sqlite/env_seal.hpp"
+#include "store/common/env_seal.hpp"
 
 namespace loco::store {
 
-// One read or write on one connection, inside a transaction that its maker begins and ends.
-class SqliteTx final : public WriteTx {
+// On one connection, inside a transaction that its maker begins and ends.
+template <class Sql>
+class SqlTx final : public WriteTx {
   public:
     // Both must outlive it.
-    SqliteTx(sqlite::Database& database, const EnvSeal& env_seal)
+    SqlTx(typename Sql::Database& database, const EnvSeal& env_seal)
         : database_(database), env_seal_(env_seal) {}
 
     [[nodiscard]] Result<User> user(const UserId& id) const override;
@@ -86,6 +93,7 @@ class SqliteTx final : public WriteTx {
     [[nodiscard]] std::vector<Event> take_events() { return std::move(appended_); }
 
   private:
+    using Query = typename Sql::Query;
     // The one row, or not_found; all rows.
     template <class Row, class... Values>
     [[nodiscard]] Result<Row> one(std::string_view sql, std::string_view which,
@@ -93,7 +101,7 @@ class SqliteTx final : public WriteTx {
     template <class Row, class... Values>
     [[nodiscard]] Result<std::vector<Row>> all(std::string_view sql, const Values&... values) const;
     template <class Row>
-    [[nodiscard]] Result<Row> take_one(const sqlite::Query& query) const;
+    [[nodiscard]] Result<Row> take_one(const Query& query) const;
     template <class Row>
     [[nodiscard]] Result<> upsert_row(const Row& row);
     template <class... Values>
@@ -103,7 +111,7 @@ class SqliteTx final : public WriteTx {
                                                            std::int64_t bound, int limit) const;
     [[nodiscard]] std::unexpected<Error> noted(Error error) const;
 
-    sqlite::Database& database_;
+    typename Sql::Database& database_;
     const EnvSeal& env_seal_;
     std::vector<Event> appended_;
     mutable std::optional<Error> trouble_;

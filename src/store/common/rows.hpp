@@ -1,4 +1,5 @@
-// Which member of a row is which column, and the statements that follow from it.
+// Which member of a row is which column, and the statements that follow from it; the same in every SQL database.
+// A query (Query below) is what src/sqlite and src/postgres have under that name: bind() in order, integer(), text().
 #pragma once
 
 #include <optional>
@@ -8,8 +9,7 @@
 #include <type_traits>
 
 #include "domain/model.hpp"
-#include "sqlite/database.hpp"
-#include "store/sqlite/json_columns.hpp"
+#include "store/common/json_columns.hpp"
 
 namespace loco::store {
 
@@ -238,8 +238,9 @@ struct Rows<Event> {
 template <class Row>
 [[nodiscard]] std::string select_from() {
     std::string sql = "SELECT ";
-    std::apply([&](const auto&... column) { ((sql.append(column.name) += ", "), ...); },
-               Rows<Row>::columns());
+    std::apply(
+        [&](const auto&... column) { ((sql.append("\"").append(column.name) += "\", "), ...); },
+        Rows<Row>::columns());
     sql.resize(sql.size() - 2);
     return sql.append(" FROM ").append(Rows<Row>::kTable) += ' ';
 }
@@ -249,7 +250,9 @@ template <class Row>
 [[nodiscard]] std::string upsert() {
     std::string names, marks, keys, changes;
     int index = 0;
-    const auto add = [&](std::string_view name) {
+    const auto add = [&](std::string_view column) {
+        // In quotes, as user is a word of SQL's own.
+        const auto name = "\"" + std::string(column) + "\"";
         names.append(name) += ", ";
         marks += "?, ";
         if (index++ < Rows<Row>::kKeys) {
@@ -286,11 +289,11 @@ struct IsOptional<std::optional<T>> : std::true_type {};
     return parse_instance_state(text);
 }
 
-template <class T>
-void bind(sqlite::Query& query, const T& value) {
+template <class Query, class T>
+void bind_value(Query& query, const T& value) {
     if constexpr (IsOptional<T>::value) {
         if (value) {
-            bind(query, *value);
+            bind_value(query, *value);
         } else {
             query.bind_null();
         }
@@ -309,8 +312,8 @@ void bind(sqlite::Query& query, const T& value) {
     }
 }
 
-template <class T>
-[[nodiscard]] Result<> take(const sqlite::Query& query, int column, T& value) {
+template <class Query, class T>
+[[nodiscard]] Result<> take(const Query& query, int column, T& value) {
     if constexpr (IsOptional<T>::value) {
         if (query.is_null(column)) return {};
         return take(query, column, value.emplace());
@@ -337,14 +340,14 @@ template <class T>
     return {};
 }
 
-template <class Row>
-void bind_row(sqlite::Query& query, const Row& row) {
-    std::apply([&](const auto&... column) { (bind(query, row.*column.member), ...); },
+template <class Query, class Row>
+void bind_row(Query& query, const Row& row) {
+    std::apply([&](const auto&... column) { (bind_value(query, row.*column.member), ...); },
                Rows<Row>::columns());
 }
 
-template <class Row>
-[[nodiscard]] Result<Row> take_row(const sqlite::Query& query) {
+template <class Row, class Query>
+[[nodiscard]] Result<Row> take_row(const Query& query) {
     Row row;
     Result<> result;
     int index = 0;
