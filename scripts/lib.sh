@@ -75,7 +75,7 @@ hold_services() {
   as_root tee $policy > /dev/null <<POLICY
 #!/bin/sh
 $policy_mark
-case "\$1" in haproxy|docker-registry|docker|containerd|etcd) exit 101 ;; esac
+case "\$1" in haproxy|docker-registry|docker|containerd|etcd|postgresql) exit 101 ;; esac
 [ ! -x $policy.before-loco ] || exec $policy.before-loco "\$@"
 exit 0
 POLICY
@@ -93,7 +93,7 @@ release_services() {
 keep_stopped() {
   local package
   for package in "$@"; do
-    case $package in haproxy | docker-registry | etcd-server) ;; *) continue ;; esac
+    case $package in haproxy | docker-registry | etcd-server | postgresql) ;; *) continue ;; esac
     package=${package%-server}   # the service's name
     if systemd_runs; then
       as_root systemctl disable --quiet --now "$package" || true

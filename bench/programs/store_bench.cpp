@@ -1,5 +1,6 @@
-// Durable writes a second of the SQLite store with many clients, and what a read costs.
-// store_bench [FOLDER [CLIENTS [SECONDS]]]
+// Durable writes a second of a store with many clients, and what a read costs.
+// store_bench [FOLDER|postgres:TARGET [CLIENTS [SECONDS]]]: SQLite in a folder of its own in FOLDER, or the (empty) database
+// that TARGET is.
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "bench/programs/measure.hpp"
+#include "store/postgres/postgres_store.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
 namespace loco {
@@ -69,14 +71,7 @@ void measure(const char* what, int clients, double seconds, Operation operation)
                 1e3 * all[all.size() * 99 / 100], 1e6 * cpu / count);
 }
 
-int run(const std::string& parent, int clients, double seconds) {
-    const bench::Folder folder(parent);
-    auto opened = store::SqliteStore::open({.folder = folder.path()}, SystemClock());
-    if (!opened) {
-        std::fprintf(stderr, "%s\n", opened.error().message.c_str());
-        return 1;
-    }
-    auto& store = **opened;
+int run(Store& store, int clients, double seconds) {
     const auto prepared = store.write([&](WriteTx& tx) -> Result<> {
         LOCO_TRY(
             tx.put(Team{.id = TeamId("team_1"), .slug = "main", .number = 0, .created_at = {}}));
@@ -96,6 +91,26 @@ int run(const std::string& parent, int clients, double seconds) {
             .has_value();
     });
     return 0;
+}
+
+template <class Opened>
+int run_opened(const Opened& opened, int clients, double seconds) {
+    if (opened) return run(**opened, clients, seconds);
+    std::fprintf(stderr, "%s\n", opened.error().message.c_str());
+    return 1;
+}
+
+int run(const std::string& where, int clients, double seconds) {
+    constexpr std::string_view kPostgres = "postgres:";
+    if (!where.starts_with(kPostgres)) {
+        const bench::Folder folder(where);
+        return run_opened(store::SqliteStore::open({.folder = folder.path()}, SystemClock()),
+                          clients, seconds);
+    }
+    const auto target = postgres::Target::parse(Secret<>(where.substr(kPostgres.size())));
+    if (!target) return 1;
+    return run_opened(store::PostgresStore::open({.target = *target}, SystemClock()), clients,
+                      seconds);
 }
 
 }  // namespace

@@ -9,9 +9,9 @@
 #include "base/guard.hpp"
 #include "base/log.hpp"
 #include "bin/server.hpp"
+#include "bin/store.hpp"
 #include "crypto/seal.hpp"
 #include "platform/layout.hpp"
-#include "store/sqlite/sqlite_store.hpp"
 
 namespace {
 
@@ -34,7 +34,7 @@ Result<> migrate(const platform::ServerConfig& config) {
     static const SystemClock clock;
     const platform::Layout layout(config.data_dir);
     LOCO_TRY(layout.make_folders());
-    LOCO_TRY(store::SqliteStore::open({.folder = layout.database()}, clock));
+    LOCO_TRY(open_store(config, {}, clock));
     std::puts("the database is up to date");
     return {};
 }
@@ -90,7 +90,8 @@ int run(int argc, char** argv) {
     if (serve->parsed()) return with_config(file, loco::serve);
     if (migration->parsed()) return with_config(file, migrate);
     if (key->parsed()) return with_config(file, new_key);
-    return with_config(file, [](const platform::ServerConfig&) -> Result<> {
+    return with_config(file, [](const platform::ServerConfig& config) -> Result<> {
+        LOCO_TRY(configured_store(config));
         std::puts("the configuration is good");
         return {};
     });

@@ -13,6 +13,7 @@
 #include "api/ops.hpp"
 #include "api/router.hpp"
 #include "base/log.hpp"
+#include "bin/store.hpp"
 #include "crypto/seal.hpp"
 #include "domain/hosts.hpp"
 #include "engine/engine.hpp"
@@ -28,7 +29,6 @@
 #include "runtime/docker/docker_runtime.hpp"
 #include "runtime/health/health_monitor.hpp"
 #include "spec/quantity.hpp"
-#include "store/sqlite/sqlite_store.hpp"
 #include "telemetry/fan_out.hpp"
 #include "telemetry/metrics.hpp"
 #include "telemetry/sqlite_log_store.hpp"
@@ -84,6 +84,21 @@ class StopSignal {
     int fd_;
 };
 
+// What other servers on the same database do, as long as this lives.
+class FollowOthers {
+  public:
+    FollowOthers(Store& store, std::function<void(const std::vector<Event>&)> listener)
+        : store_(store) {
+        store_.on_events_of_all(std::move(listener));
+    }
+    ~FollowOthers() { store_.on_events_of_all({}); }
+    FollowOthers(const FollowOthers&) = delete;
+    FollowOthers& operator=(const FollowOthers&) = delete;
+
+  private:
+    Store& store_;
+};
+
 // Everything in the order in which it may be destroyed backwards.
 class Parts {
   public:
@@ -93,8 +108,7 @@ class Parts {
     Result<> run(const StopSignal& stop);
 
   private:
-    Parts(const platform::ServerConfig& server, Config config,
-          std::unique_ptr<store::SqliteStore> store,
+    Parts(const platform::ServerConfig& server, Config config, OpenStore store,
           std::unique_ptr<telemetry::SqliteLogStore> logs,
           std::shared_ptr<const crypto::Sealer> sealer, registry::SigningKey key,
           std::unique_ptr<gateway::HaproxyGateway> gateway, Subnet range);
@@ -114,7 +128,8 @@ class Parts {
     telemetry::Metrics metrics_;
     telemetry::FanOut event_feed_;
     telemetry::FanOut log_feed_;
-    std::unique_ptr<store::SqliteStore> store_;
+    std::optional<os::FileLock> folder_lock_;
+    std::unique_ptr<Store> store_;
     std::unique_ptr<telemetry::SqliteLogStore> logs_;
     std::shared_ptr<const crypto::Sealer> sealer_;  // the store has it too
     registry::TokenService tokens_;
@@ -145,15 +160,15 @@ registry::CollectorOptions collector_options(const platform::ServerConfig& serve
     return options;
 }
 
-Parts::Parts(const platform::ServerConfig& server, Config config,
-             std::unique_ptr<store::SqliteStore> store,
+Parts::Parts(const platform::ServerConfig& server, Config config, OpenStore store,
              std::unique_ptr<telemetry::SqliteLogStore> logs,
              std::shared_ptr<const crypto::Sealer> sealer, registry::SigningKey key,
              std::unique_ptr<gateway::HaproxyGateway> gateway, Subnet range)
     : server_(server),
       config_(std::move(config)),
       metrics_(LOCO_VERSION),
-      store_(std::move(store)),
+      folder_lock_(std::move(store.lock)),
+      store_(std::move(store.store)),
       logs_(std::move(logs)),
       sealer_(std::move(sealer)),
       tokens_(std::move(key), clock_, random_),
@@ -353,9 +368,8 @@ Result<std::unique_ptr<Parts>> Parts::make(const platform::ServerConfig& server)
     const platform::Layout layout(server.data_dir);
     LOCO_TRY(layout.make_folders());
     const auto held = std::make_shared<std::optional<crypto::Sealer>>();
-    LOCO_ASSIGN(auto store, store::SqliteStore::open(
-                                {.folder = layout.database(), .env_seal = env_seal(held)}, clock));
-    LOCO_TRY(check_key(layout, *store));
+    LOCO_ASSIGN(auto store, open_store(server, env_seal(held), clock));
+    LOCO_TRY(check_key(layout, *store.store));
     LOCO_ASSIGN(*held, crypto::Sealer::open(layout.seal_key()));
     const std::shared_ptr<const crypto::Sealer> sealer(held, &**held);
     LOCO_ASSIGN(auto logs, telemetry::SqliteLogStore::open({.folder = layout.app_logs()}, clock));
@@ -385,6 +399,12 @@ Result<> Parts::run(const StopSignal& stop) {
         log::failure("open builds may be given up", renewed.error());
     collector_of_garbage_.begin();
     loop_.start();
+    const FollowOthers others(*store_, [this](const std::vector<Event>& events) {
+        event_feed_.wake_for(events);
+        for (const auto& event : events) {
+            if (event.app) loop_.wake(*event.app);
+        }
+    });
     runtime_.watch();
     const std::jthread collector([this](const std::stop_token& ended) { collect_garbage(ended); });
     const std::jthread janitor([this](const std::stop_token& ended) { keep_house(ended); });

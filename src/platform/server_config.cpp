@@ -31,6 +31,7 @@ const std::map<std::string, Member, std::less<>>& members() {
         {"engine_is_ours", &ServerConfig::engine_is_ours},
         {"subnets", &ServerConfig::subnets},
         {"collect_every", &ServerConfig::collect_every},
+        {"store", &ServerConfig::store},
         {"log_level", &ServerConfig::log_level},
     };
     return table;

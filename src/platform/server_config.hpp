@@ -1,5 +1,5 @@
 // loco-api's configuration: one TOML file, written by `loco up` (or by hand), read by `loco-api serve --config FILE`.
-// Nothing in it is secret; the secrets are files in data_dir, mode 0600.
+// Nothing in it is secret; the secrets are files in data_dir, mode 0600, or the file that `store` names.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,7 @@ struct ServerConfig {
     bool engine_is_ours = false;  // started by `loco up`: then its build cache is Loco's to bound
     std::string subnets{kDefaultNetworkRange};  // teams' networks are cut from it
     std::string collect_every = "1h";           // the registry's garbage, at most once in that time
+    std::string store = "sqlite";               // or "postgres:TARGET", "file:PATH" (bin/store.hpp)
     std::string log_level = "info";
     bool operator==(const ServerConfig&) const = default;
 };

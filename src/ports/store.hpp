@@ -3,7 +3,8 @@
 //
 // Writes are serialised: each runs alone, sees all before it, and happens whole or not at all. Many are committed
 // together (group commit, a savepoint each); write() returns when its own is durable, so that what was
-// acknowledged is never lost. A write must not block on anything else: no I/O, no locks, inside.
+// acknowledged is never lost. A write must not block on anything else: no I/O, no locks, inside. Several servers may share
+// one database: their writes are serialised all the same.
 #pragma once
 
 #include <functional>
@@ -127,13 +128,19 @@ class Store {
     // unavailable when the database can't be read or written (locked, disk full, …), with the reason.
     [[nodiscard]] virtual Result<> read(const ReadFn& work) = 0;
     // When work gives an error nothing of it is kept and the error is returned. Neither may be called from inside
-    // another read's or write's work.
+    // another read's or write's work. Work may be called again when the database took its transaction back for
+    // another's sake (a deadlock): what it leaves behind outside of the store must be that of its last call.
     [[nodiscard]] virtual Result<> write(const WriteFn& work) = 0;
 
     // Called after each commit with the events that became visible, in order, on the writer's thread, before the
     // write() that made them returns; must not block, nor write.
     // One listener; set before use.
     virtual void on_events(std::function<void(const std::vector<Event>&)> listener) = 0;
+
+    // The same for a database that several servers share, with the events of all of them (this one's own, too), in order,
+    // none left out, on a thread of the store's, soon after they became visible. Not called where there is only one.
+    // An empty one ends it: then the last call has returned.
+    virtual void on_events_of_all(std::function<void(const std::vector<Event>&)> /*listener*/) {}
 };
 
 }  // namespace loco

@@ -265,7 +265,7 @@ Result<DeployStart> start_deploy(Context& context, const Actor& actor, const App
         LOCO_TRY(claim_domains(tx, app, spec.domains, context.clock.now()));
         auto deployment =
             new_deployment(context, actor, app, DeploymentKind::deploy, DeploymentState::building);
-        deployment.spec = std::move(spec);
+        deployment.spec = spec;  // not moved: the write may run again
         deployment.repository = repository_of(app.id);
         deployment.tag = random_word(context.random, kTagLength);
         LOCO_TRY(put_with_event(tx, deployment, app, actor.login + " deploys " + app.name,
@@ -346,6 +346,7 @@ Result<Deployment> report_built(Context& context, const DeploymentId& id,
     Deployment deployment;
     std::optional<Error> refusal;  // the deployment failed for it: kept, and told
     LOCO_TRY(context.store.write([&](WriteTx& tx) -> Result<> {
+        refusal.reset();  // the write may run again
         LOCO_ASSIGN(deployment, tx.deployment(id));
         LOCO_ASSIGN(auto app, live_app(tx, deployment.app));
         const auto now = context.clock.now();
@@ -408,7 +409,7 @@ Result<Deployment> report_build_failure(Context& context, const DeploymentId& id
     return change_building(context, id, [&](WriteTx& tx, Deployment& d, App& app) -> Result<> {
         const auto now = context.clock.now();
         auto message = "the build failed: " + diagnosis.message;
-        d.diagnosis = std::move(diagnosis);
+        d.diagnosis = diagnosis;  // not moved: the write may run again
         LOCO_TRY(enter(d, DeploymentState::failed, now));
         return put_ended(tx, d, app, std::move(message), now);
     });

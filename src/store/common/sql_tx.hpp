@@ -3,6 +3,7 @@
 //   Database, Query         a connection and one execution of a statement, with ? for its values
 //   kNoIndex                put before a column, keeps its index from being used
 //   kNoParent, kColumns     how a missing parent and a taken unique value are told
+//   run(query)              a statement without rows; when it fails, the transaction goes on without it
 //   is_trouble(error)       whether the database itself is in trouble
 // Instantiated where sql_tx_impl.hpp is included: one source file per database.
 #pragma once

@@ -135,7 +135,7 @@ Result<> SqlTx<Sql>::upsert_row(const Row& row) {
     } else {
         bind_row(query, row);
     }
-    auto done = query.run();
+    auto done = Sql::run(query);
     if (!done) return noted(detail::named(std::move(done).error(), Sql::kColumns));
     return {};
 }
@@ -145,7 +145,7 @@ template <class... Values>
 Result<> SqlTx<Sql>::run(std::string_view sql, const Values&... values) {
     Query query(database_, sql);
     (bind_value(query, values), ...);
-    auto done = query.run();
+    auto done = Sql::run(query);
     if (!done) return noted(std::move(done).error());
     return {};
 }

@@ -12,6 +12,7 @@ struct SqliteSql {
     static constexpr std::string_view kNoIndex = "+";
     static constexpr std::string_view kNoParent = sqlite::kNoParent;
     static constexpr std::string_view kColumns = sqlite::kColumns;
+    [[nodiscard]] static Result<> run(Query& query) { return query.run(); }
     // A kept statement, as all are: parsing these two would be a tenth of what a small read costs.
     [[nodiscard]] static Result<> begin_read(Database& database) {
         return Query(database, "BEGIN").run();

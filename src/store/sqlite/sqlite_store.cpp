@@ -22,6 +22,16 @@ Result<std::unique_ptr<sqlite::Database>> open_writer(const std::filesystem::pat
 
 }  // namespace
 
+Result<os::FileLock> lock_folder(const std::filesystem::path& folder) {
+    auto lock = os::FileLock::acquire(folder / "loco-api.lock");
+    if (!lock && lock.error().kind == ErrorKind::conflict) {
+        return fail(ErrorKind::conflict,
+                    "another loco-api uses " + folder.string() + ": " + lock.error().message,
+                    "stop that one first, or name another data folder", "already_running");
+    }
+    return lock;
+}
+
 struct SqliteStore::Impl {
     os::FileLock lock;  // released last
     EnvSeal env_seal;
@@ -32,20 +42,13 @@ struct SqliteStore::Impl {
 
 Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteOptions& options,
                                                        const Clock& clock) {
-    auto lock = os::FileLock::acquire(options.folder / "loco-api.lock");
-    if (!lock && lock.error().kind == ErrorKind::conflict) {
-        return fail(
-            ErrorKind::conflict,
-            "another loco-api uses " + options.folder.string() + ": " + lock.error().message,
-            "stop that one first, or name another data folder", "already_running");
-    }
-    if (!lock) return fail(lock.error());
+    LOCO_ASSIGN(auto lock, lock_folder(options.folder));
     const auto file = options.folder / "loco.db";
     const int timeout = options.busy_timeout_ms;
     LOCO_ASSIGN(auto database, open_writer(file, timeout));
     LOCO_TRY(migrate(*database, migrations(), clock.now()));
     std::unique_ptr<Impl> impl(new Impl{
-        .lock = *std::move(lock),
+        .lock = std::move(lock),
         .env_seal = options.env_seal,
         .writer = Writer(
             std::move(database), [file, timeout] { return open_writer(file, timeout); },

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/clock.hpp"
+#include "os/file.hpp"
 #include "ports/store.hpp"
 #include "store/common/env_seal.hpp"
 
@@ -19,6 +20,9 @@ struct SqliteOptions {
     int busy_timeout_ms = 2000;  // for a lock that another program holds
     EnvSeal env_seal = {};       // none: [env] is kept as it is
 };
+
+// Keeps another loco-api from the folder: conflict (code already_running) while one has it.
+[[nodiscard]] Result<os::FileLock> lock_folder(const std::filesystem::path& folder);
 
 class SqliteStore final : public Store {
   public:

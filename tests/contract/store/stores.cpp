@@ -4,7 +4,9 @@
 #include <filesystem>
 
 #include "store/memory/memory_store.hpp"
+#include "store/postgres/postgres_store.hpp"
 #include "store/sqlite/sqlite_store.hpp"
+#include "tests/support/postgres_server.hpp"
 
 namespace loco::store {
 
@@ -20,7 +22,8 @@ EnvSeal turned_around() {
                        const std::string& sealed) -> Result<std::string> {
                 const auto bound = app.str() + name + ":";
                 if (!sealed.starts_with(bound)) return fail(ErrorKind::invalid, "another's value");
-                return std::string(sealed.rbegin(), sealed.rend() - static_cast<std::ptrdiff_t>(bound.size()));
+                return std::string(sealed.rbegin(),
+                                   sealed.rend() - static_cast<std::ptrdiff_t>(bound.size()));
             }};
 }
 
@@ -33,7 +36,8 @@ struct InFolder {
         std::string name = ::testing::TempDir() + "loco-store-XXXXXX";
         EXPECT_NE(::mkdtemp(name.data()), nullptr);
         folder = name;
-        auto opened = SqliteStore::open({.folder = folder, .env_seal = turned_around()}, SystemClock());
+        auto opened =
+            SqliteStore::open({.folder = folder, .env_seal = turned_around()}, SystemClock());
         EXPECT_TRUE(opened) << opened.error().message;
         if (opened) store = *std::move(opened);
     }
@@ -50,10 +54,28 @@ std::shared_ptr<Store> make_sqlite() {
     return {owner, owner->store.get()};
 }
 
+// The store, and its database that goes after it.
+struct InPostgres {
+    test::TestDatabase database;
+    std::unique_ptr<Store> store;
+};
+
+std::shared_ptr<Store> make_postgres() {
+    const auto owner = std::make_shared<InPostgres>();
+    auto opened = PostgresStore::open(
+        {.target = owner->database.target(), .env_seal = turned_around()}, SystemClock());
+    EXPECT_TRUE(opened) << opened.error().message;
+    if (!opened) return nullptr;
+    owner->store = *std::move(opened);
+    return {owner, owner->store.get()};
+}
+
 }  // namespace
 
 std::vector<StoreKind> store_kinds() {
-    return {{"memory", [] { return std::make_shared<MemoryStore>(); }}, {"sqlite", make_sqlite}};
+    return {{"memory", [] { return std::make_shared<MemoryStore>(); }},
+            {"sqlite", make_sqlite},
+            {"postgres", make_postgres}};
 }
 
 User sample_user(std::string_view name) {
