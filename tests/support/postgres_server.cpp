@@ -1,5 +1,6 @@
 #include "tests/support/postgres_server.hpp"
 
+#include <poll.h>
 #include <pwd.h>
 #include <unistd.h>
 
@@ -9,7 +10,6 @@
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
-#include <thread>
 
 #include "os/process.hpp"
 #include "tests/support/free_port.hpp"
@@ -109,7 +109,7 @@ void PostgresServer::start() {
         if (opened) return;
         if (std::chrono::steady_clock::now() > end)
             throw std::runtime_error(opened.error().message + "\n" + all_of(folder_ + "/log"));
-        std::this_thread::sleep_for(20ms);
+        ::poll(nullptr, 0, 20);
     }
 }
 

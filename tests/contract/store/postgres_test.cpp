@@ -1,5 +1,6 @@
 // What a store promises beyond the contract when it is a PostgreSQL that several servers share, and that may go away.
 #include <gmock/gmock.h>
+#include <poll.h>
 
 #include <array>
 #include <atomic>
@@ -27,7 +28,7 @@ bool eventually(const std::function<bool()>& holds, std::chrono::milliseconds li
     const auto end = std::chrono::steady_clock::now() + limit;
     while (!holds()) {
         if (std::chrono::steady_clock::now() > end) return false;
-        std::this_thread::sleep_for(5ms);
+        ::poll(nullptr, 0, 5);
     }
     return true;
 }
