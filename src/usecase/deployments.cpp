@@ -251,21 +251,22 @@ Result<> take_lock(const ReadTx& tx, App& app, const DeploymentId& deployment) {
 
 Result<DeployStart> start_deploy(Context& context, const Actor& actor, const AppId& id,
                                  AppSpec spec) {
+    const AppSpec wanted = std::move(spec);  // copied below: the write may run again
     DeployStart start;
     LOCO_TRY(context.store.write([&](WriteTx& tx) -> Result<> {
         LOCO_ASSIGN(const auto app, live_app(tx, id));
-        if (spec.name != app.name) {
+        if (wanted.name != app.name) {
             return fail(
                 ErrorKind::invalid,
-                "the specification is for \"" + spec.name + "\", the app is \"" + app.name + "\"",
+                "the specification is for \"" + wanted.name + "\", the app is \"" + app.name + "\"",
                 "deploy it to the app of its own name", "name_mismatch");
         }
-        LOCO_TRY(check_required_secrets(tx, app, spec));
-        LOCO_TRY(check_domains(tx, app, spec.domains, context.config.base_domain));
-        LOCO_TRY(claim_domains(tx, app, spec.domains, context.clock.now()));
+        LOCO_TRY(check_required_secrets(tx, app, wanted));
+        LOCO_TRY(check_domains(tx, app, wanted.domains, context.config.base_domain));
+        LOCO_TRY(claim_domains(tx, app, wanted.domains, context.clock.now()));
         auto deployment =
             new_deployment(context, actor, app, DeploymentKind::deploy, DeploymentState::building);
-        deployment.spec = spec;  // not moved: the write may run again
+        deployment.spec = wanted;
         deployment.repository = repository_of(app.id);
         deployment.tag = random_word(context.random, kTagLength);
         LOCO_TRY(put_with_event(tx, deployment, app, actor.login + " deploys " + app.name,
@@ -406,10 +407,11 @@ Result<Deployment> report_built(Context& context, const DeploymentId& id,
 
 Result<Deployment> report_build_failure(Context& context, const DeploymentId& id,
                                         Diagnosis diagnosis) {
+    const Diagnosis told = std::move(diagnosis);  // copied below: the write may run again
     return change_building(context, id, [&](WriteTx& tx, Deployment& d, App& app) -> Result<> {
         const auto now = context.clock.now();
-        auto message = "the build failed: " + diagnosis.message;
-        d.diagnosis = diagnosis;  // not moved: the write may run again
+        auto message = "the build failed: " + told.message;
+        d.diagnosis = told;
         LOCO_TRY(enter(d, DeploymentState::failed, now));
         return put_ended(tx, d, app, std::move(message), now);
     });
