@@ -12,6 +12,7 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from support import cluster as clusters
 from support import engine as engines
 
 REPO = Path(__file__).resolve().parent.parent
@@ -90,6 +91,29 @@ def need_engine() -> None:
         os.environ["DOCKER_HOST"] = engine.host
         if engine.own:
             os.environ["LOCO_TEST_OWN_ENGINE"] = str(engine.own)
+
+
+cluster: clusters.Cluster | None = None
+
+
+def need_cluster() -> None:
+    """One cluster for the part: LOCO_TEST_KUBECONFIG's, else one of our own. Without any, tests say why."""
+    global cluster
+    if cluster is None:
+        try:
+            cluster = clusters.bring_up()
+        except clusters.NotHere as reason:
+            os.environ["LOCO_TEST_NO_CLUSTER"] = str(reason)
+            return
+        os.environ["LOCO_TEST_KUBECONFIG"] = str(cluster.kubeconfig)
+        if cluster.own:
+            os.environ["LOCO_TEST_OWN_CLUSTER"] = str(cluster.own)
+
+
+def kubernetes() -> Outcome:
+    outcome = gtest("kubernetes", "kubernetes")
+    outcome.add(pytest("kubernetes", folder="kubernetes"))
+    return outcome
 
 
 built: dict[tuple, bool] = {}
@@ -191,6 +215,9 @@ def asan_ubsan() -> Outcome:
 
 
 NEED_ENGINE = {"contract", "functional", "e2e", "asan-ubsan"}
+NEED_CLUSTER = {"kubernetes"}
+# Only where they are named.
+BY_NAME = {"kubernetes"}
 PARTS = {
     "lint": lint,
     "unit": lambda: gtest("unit", "unit"),
@@ -198,6 +225,7 @@ PARTS = {
     "simulation": lambda: gtest("simulation", "simulation"),
     "functional": lambda: pytest("functional"),
     "e2e": lambda: pytest("e2e"),
+    "kubernetes": kubernetes,
     "web": web,
     "asan-ubsan": asan_ubsan,
 }
@@ -215,20 +243,24 @@ def main() -> int:
     try:
         return run_parts(words)
     finally:
+        if cluster:
+            clusters.take_down(cluster)
         if engine:
             engines.take_down(engine)
 
 
 def run_parts(words: list[str]) -> int:
     total = Outcome()
-    for part in words or PARTS:
+    for part in words or [one for one in PARTS if one not in BY_NAME]:
         print(f"==> {part}", flush=True)
         began = time.monotonic()
         try:
             if part in NEED_ENGINE:
                 need_engine()
+            if part in NEED_CLUSTER:
+                need_cluster()
             outcome = PARTS[part]()
-        except (OSError, subprocess.SubprocessError, ElementTree.ParseError) as error:
+        except (AssertionError, OSError, subprocess.SubprocessError, ElementTree.ParseError) as error:
             outcome = Outcome(failed=[f"{part}: {error}"])
         for reason in outcome.skipped:
             print(f"    skipped {reason}")

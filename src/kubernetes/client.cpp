@@ -100,7 +100,7 @@ Result<Object> Client::call(const Call& call, http::Method method,
         }
         Error error =
             response ? failure_of(call, *response) : std::move(response).error().while_(doing);
-        bool again = response ? is_passing(response->status)
+        bool again = response ? is_passing(error)
                               : error.kind == ErrorKind::unavailable && error.code != "tls_failed";
         if (response && response->status == 401 && !signed_in_anew) {
             credentials_.refused();  // a token may have just ended

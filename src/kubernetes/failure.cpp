@@ -92,6 +92,13 @@ std::string fields_at_fault(const Object& status) {
     return fields;
 }
 
+// The server calls an apply with a field or a value that the kind does not have an error of its own (500), although no
+// second attempt will do better.
+bool is_malformed_patch(std::string_view words) {
+    return has(words, "failed to create typed patch object") ||
+           has(words, "failed to convert new object");
+}
+
 // Also cuts what is too long and makes one line of it.
 std::string words_for(const Call& call, int http_status, const Object& status) {
     auto words = text(status, "message");
@@ -110,7 +117,8 @@ std::string words_for(const Call& call, int http_status, const Object& status) {
 
 Error failure_of(const Call& call, int http_status, const Object& status) {
     const auto words = words_for(call, http_status, status);
-    const auto sort = sort_of(http_status, text(status, "reason"), words);
+    const bool malformed = http_status == 500 && is_malformed_patch(text(status, "message"));
+    const auto sort = sort_of(malformed ? 422 : http_status, text(status, "reason"), words);
     std::string message(call.verb);
     message += ' ' + call.what + ": " + std::to_string(http_status);
     if (const auto name = status_name(http_status); !name.empty()) message.append(" ").append(name);
@@ -132,9 +140,8 @@ Error failure_of(const Call& call, const http::ClientResponse& response) {
     return failure_of(call, response.status, Object(std::move(plain)));
 }
 
-bool is_passing(int http_status) {
-    return http_status == 429 || http_status == 500 || http_status == 502 || http_status == 503 ||
-           http_status == 504;
+bool is_passing(const Error& error) {
+    return error.kind == ErrorKind::rate_limited || error.code == "kubernetes_unavailable";
 }
 
 std::optional<std::chrono::milliseconds> retry_after(const http::ClientResponse& response) {

@@ -27,7 +27,7 @@ struct Call {
 [[nodiscard]] Error failure_of(const Call& call, const http::ClientResponse& response);
 
 // Whether the same request may succeed a little later: 429 and the server's own trouble.
-[[nodiscard]] bool is_passing(int http_status);
+[[nodiscard]] bool is_passing(const Error& error);
 // Retry-After in seconds; at most a minute.
 [[nodiscard]] std::optional<std::chrono::milliseconds> retry_after(
     const http::ClientResponse& response);

@@ -41,6 +41,8 @@ TEST(Failure, each_refusal_of_the_server_has_its_kind_and_code) {
         {410, "Expired", "too old resource version", ErrorKind::conflict, "expired"},
         {422, "Invalid", "spec.replicas: Invalid value: -1", ErrorKind::invalid, "invalid_object"},
         {429, "TooManyRequests", "too many requests", ErrorKind::rate_limited, "rate_limited"},
+        {500, "", "failed to create typed patch object: .dta: field not declared in schema",
+         ErrorKind::invalid, "invalid_object"},
         {503, "ServiceUnavailable", "not ready", ErrorKind::unavailable, "kubernetes_unavailable"},
     };
     for (const auto& row : rows) {
@@ -50,6 +52,7 @@ TEST(Failure, each_refusal_of_the_server_has_its_kind_and_code) {
         EXPECT_TRUE(
             error.message.starts_with("apply Deployment shop/web: " + std::to_string(row.status)))
             << error.message;
+        EXPECT_EQ(is_passing(error), row.status == 429 || row.status == 503) << row.message;
     }
 }
 
