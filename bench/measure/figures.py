@@ -120,10 +120,17 @@ def read() -> dict[str, Section]:
     return {name: Section(**(one | {"rows": [Row(**row) for row in one["rows"]]})) for name, one in kept.items()}
 
 
+def as_text(section: Section) -> str:
+    """JSON with a row a line, so that a difference between two runs can be read."""
+    whole = asdict(section)
+    rows = ",".join("\n  " + json.dumps(row, ensure_ascii=False) for row in whole.pop("rows"))
+    return json.dumps(whole, ensure_ascii=False)[:-1] + f', "rows": [{rows}]}}'
+
+
 def keep(sections: dict[str, Section]) -> None:
     """Replaces those; what was not measured this time stays, with its own date."""
     every = dict(sorted((read() | sections).items()))
-    KEPT.write_text(json.dumps({name: asdict(section) for name, section in every.items()}, indent=1, ensure_ascii=False) + "\n")
+    KEPT.write_text("{" + ",".join(f'\n"{name}": {as_text(section)}' for name, section in every.items()) + "\n}\n")
     lines = [BEGIN]
     for section in every.values():
         t, m = section.taken, section.taken["machine"]
