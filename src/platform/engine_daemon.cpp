@@ -11,6 +11,7 @@
 #include "engine/engine.hpp"
 #include "os/file.hpp"
 #include "os/process.hpp"
+#include "platform/docker_traces.hpp"
 #include "runtime/docker/docker_runtime.hpp"
 
 namespace loco::platform {
@@ -132,23 +133,12 @@ bool another_dockerd_runs() {
 void remove_docker_traces() {
     (void)os::output_of({.argv = {"ip", "link", "del", "docker0"}}, kCommandTimeout);
     for (const auto* table : {"nat", "filter"}) {
-        const auto rules = os::output_of({.argv = {"iptables-save", "-t", table}}, kCommandTimeout);
-        if (!rules) return;
-        std::string kept;
-        std::string_view rest = *rules;
-        while (!rest.empty()) {
-            const auto end = rest.find('\n');
-            const auto line = rest.substr(0, end);
-            if (!line.contains("DOCKER") && !line.contains(" docker0 "))
-                kept += std::string(line) + "\n";
-            rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+        const auto saved = os::output_of({.argv = {"iptables-save", "-t", table}}, kCommandTimeout);
+        if (!saved) return;
+        for (auto& arguments : removal_of_docker_rules(table, *saved)) {
+            arguments.insert(arguments.begin(), "iptables");
+            (void)os::output_of({.argv = std::move(arguments)}, kCommandTimeout);
         }
-        bool sent = false;
-        (void)os::run({.argv = {"iptables-restore", "-T", table}},
-                      {.input = [&]() -> Result<std::string> {
-                           return std::exchange(sent, true) ? std::string() : kept;
-                       },
-                       .timeout = kCommandTimeout});
     }
 }
 

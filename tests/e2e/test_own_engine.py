@@ -53,12 +53,22 @@ def test_down_and_up_again_bring_the_apps_back(bare, tmp_path):
     until(lambda: bare.release("again") == "v1", 60)
 
 
-def test_purge_leaves_no_process_no_file_and_no_rule(bare):
+def test_purge_leaves_no_process_no_file_and_no_rule_of_its_own(bare):
+    foreign = [["INPUT", "-p", "tcp", "--dport", "9", "-m", "comment", "--comment", "not of DOCKER", "-j", "DROP"],
+               ["DOCKER-USER", "-s", "192.0.2.1/32", "-j", "DROP"]]
+    for rule in foreign:
+        subprocess.run(["iptables", "-I", *rule], check=True)
     bare.down("--purge", "--yes")
     assert bare.processes() == {}
     assert not bare.data.exists()
     rules = subprocess.run(["iptables-save"], capture_output=True, text=True).stdout
-    assert "loco" not in rules.lower() and "docker" not in rules.lower(), rules
+    assert "loco" not in rules.lower(), rules
+    for rule in foreign:
+        subprocess.run(["iptables", "-C", *rule], check=True)
+    dockers = [line for line in rules.splitlines() if "docker" in line.lower() and "comment" not in line]
+    # The chain in which a person has a rule, with all of it.
+    assert sorted(dockers) == sorted([":DOCKER-USER - [0:0]", "-A FORWARD -j DOCKER-USER", "-A DOCKER-USER -s 192.0.2.1/32 -j DROP",
+                                      "-A DOCKER-USER -j RETURN"]), rules
     links = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True).stdout.splitlines()
     assert len(links) == 1, links
     assert not [line for line in open("/proc/mounts") if str(bare.data) in line]
