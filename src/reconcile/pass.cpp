@@ -9,6 +9,7 @@ namespace {
 
 // A pass that has not settled by then lets others run first.
 constexpr int kMostRounds = 64;
+constexpr auto kCleanupAgain = std::chrono::hours(1);
 
 }  // namespace
 
@@ -46,6 +47,16 @@ Result<bool> Reconciler::Pass::round(PassResult& result) {
     observe();
     auto next = plan(rows_, seen_, ports_.clock.now());
     result.wake_at = next.wake_at;
+    if (memo_.cleanup_again) {
+        const auto rest = *memo_.cleanup_again - ports_.clock.steady();
+        if (rest <= Duration(0)) {
+            memo_.cleanup_due = true;
+            memo_.cleanup_again.reset();
+        } else {
+            const Time at = ports_.clock.now() + rest;
+            result.wake_at = std::min(result.wake_at.value_or(at), at);
+        }
+    }
     if (!next.changes.empty()) {
         LOCO_TRY(write(next.changes));
         after_write(next.changes);
@@ -54,7 +65,12 @@ Result<bool> Reconciler::Pass::round(PassResult& result) {
     std::erase_if(next.effects, [&](const Effect& effect) { return contains(failed_, effect); });
     if (!next.effects.empty()) return run_effects(next.effects);
     if (memo_.cleanup_due && rows_.open.empty() && !rows_.app.destroying && !error_) {
-        LOCO_TRY(clean_images());
+        memo_.cleanup_again.reset();
+        if (const auto cleaned = clean_images(); !cleaned) {
+            log::failure("not all images that nothing needs were removed: tried again in an hour",
+                         cleaned.error());
+            memo_.cleanup_again = ports_.clock.steady() + kCleanupAgain;
+        }
         memo_.cleanup_due = false;
         return true;
     }

@@ -24,7 +24,10 @@ struct Reconciler::Memo {
     std::map<InstanceId, StartError> start_errors;
     std::map<DeploymentId, Error> admission_errors;
     std::set<InstanceId> watched;
-    std::size_t open = 0;     // deployments, when last looked at
+    std::size_t open = 0;  // deployments, when last looked at
+    // Some image could not be removed: then all are looked at again. Not with the pass's backoff: what an engine or a registry
+    // refuses, it refuses again.
+    std::optional<SteadyTime> cleanup_again;
     bool cleanup_due = true;  // images that nothing needs
     std::set<DeploymentId>
         cleaned;  // of the newest deployments: those without a release whose image is gone

@@ -301,19 +301,33 @@ Result<> Reconciler::Pass::clean_unreleased(const std::vector<Release>& releases
     std::erase_if(memo_.cleaned, [&](const DeploymentId& id) {
         return !contains(deployments, id, &Deployment::id);
     });
+    Result<> all;
     for (const auto& deployment : unreleased_images(rows_, releases, deployments)) {
         if (memo_.cleaned.contains(deployment.id)) continue;
-        LOCO_TRY(remove_image({deployment.repository, deployment.digest}));
-        memo_.cleaned.insert(deployment.id);
+        auto removed = remove_image({deployment.repository, deployment.digest});
+        if (removed) {
+            memo_.cleaned.insert(deployment.id);
+        } else if (all) {
+            all = std::move(removed);
+        }
     }
-    return {};
+    return all;
 }
 
 Result<> Reconciler::Pass::clean_images() {
     LOCO_ASSIGN(const auto releases, all_releases());
+    // One that cannot be removed does not keep the others.
+    Result<> all;
+    std::set<std::pair<std::string, std::string>> stay;
     for (const auto& obsolete : obsolete_images(rows_, releases)) {
-        if (obsolete.remove)
-            LOCO_TRY(remove_image({obsolete.release.repository, obsolete.release.digest}));
+        const std::pair image{obsolete.release.repository, obsolete.release.digest};
+        if (obsolete.remove) {
+            if (auto removed = remove_image({image.first, image.second}); !removed) {
+                stay.insert(image);
+                if (all) all = std::move(removed);
+            }
+        }
+        if (stay.contains(image)) continue;
         // Marked after it is gone: what is marked is never looked at again.
         LOCO_TRY(ports_.store.write([&](WriteTx& tx) -> Result<> {
             LOCO_ASSIGN(auto release, tx.release(obsolete.release.id));
@@ -321,7 +335,8 @@ Result<> Reconciler::Pass::clean_images() {
             return tx.put(release);
         }));
     }
-    return clean_unreleased(releases);
+    LOCO_TRY(clean_unreleased(releases));
+    return all;
 }
 
 }  // namespace loco::reconcile

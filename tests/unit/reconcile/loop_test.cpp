@@ -66,8 +66,14 @@ class EmptyRegistry final : public Registry {
     Result<RegistryToken> pull_token(const std::string&) override { return RegistryToken{}; }
     Result<> remove_manifest(const std::string&, const std::string& digest) override {
         const std::lock_guard lock(mutex_);
+        if (digest == kept_) return fail(ErrorKind::internal, "the registry answered 500");
         removed_.push_back(digest);
         return {};
+    }
+    // Its removal fails from now on, that of any other no more.
+    void keep(const std::string& digest) {
+        const std::lock_guard lock(mutex_);
+        kept_ = digest;
     }
     [[nodiscard]] std::vector<std::string> removed() const {
         const std::lock_guard lock(mutex_);
@@ -77,6 +83,7 @@ class EmptyRegistry final : public Registry {
   private:
     mutable std::mutex mutex_;
     std::vector<std::string> removed_;
+    std::string kept_;
 };
 
 class LoopTest : public ::testing::Test {
@@ -211,6 +218,36 @@ TEST_F(LoopTest, TheImageOfADeployThatIsRefusedGoesAndOnlyOnce) {
         });
     }));
     EXPECT_EQ(registry_.removed().size(), 1U);
+}
+
+TEST_F(LoopTest, AnImageThatCannotBeRemovedHoldsUpNoOtherAndAsksForNoRepetitionOfThePass) {
+    const auto bad = deploy("bad", /*uid=*/0);
+    AppId app;
+    EXPECT_TRUE(store_.read([&](const ReadTx& tx) -> Result<> {
+        LOCO_ASSIGN(const auto row, tx.deployment(bad));
+        app = row.app;
+        return {};
+    }));
+    registry_.keep("sha256:bad");
+    const auto first = reconciler_.pass(app);
+    EXPECT_EQ(state(bad), DeploymentState::failed);
+    EXPECT_FALSE(first.error) << first.error->message;
+    ASSERT_TRUE(first.wake_at);
+    EXPECT_GT(*first.wake_at, clock_.now() + 59min) << "with the hourly work";
+    EXPECT_TRUE(registry_.removed().empty());
+
+    auto c = context();
+    AppSpec spec;
+    spec.name = "bad";
+    spec.ports = {PortSpec{}};
+    const auto again = start_deploy(c, {.user = {}, .login = "ann"}, app, spec);
+    ASSERT_TRUE(again);
+    const ImageRef image{again->deployment.repository, "sha256:worse"};
+    runtime_.add_image(image, {.image_id = "j", .platform = config_.platform, .user = "0"});
+    ASSERT_TRUE(report_built(c, again->deployment.id, {.digest = image.digest, .image_id = "j"}));
+    registry_.keep("sha256:worse");  // the newest is tried first
+    EXPECT_FALSE(reconciler_.pass(app).error);
+    EXPECT_EQ(registry_.removed(), std::vector<std::string>{"sha256:bad"});
 }
 
 TEST_F(LoopTest, WhatADeployPushedThatNeverBecameAReleaseGoesWithItsApp) {
