@@ -151,13 +151,15 @@ Result<http::Response> get_app(Services& services, Call& call) {
 }
 
 Result<http::Response> destroy_app(Services& services, Call& call) {
-    LOCO_TRY(loco::destroy_app(services.context, call.actor(), call.app.id));
+    // Read before: once it is on its way it may be gone at any moment.
+    auto app = call.app;
+    app.destroying = true;
     json::object result;
     LOCO_TRY(services.context.store.read([&](const ReadTx& tx) -> Result<> {
-        LOCO_ASSIGN(const auto app, tx.app(call.app.id));
         LOCO_ASSIGN(result, summary(tx, app, services.context.config));
         return {};
     }));
+    LOCO_TRY(loco::destroy_app(services.context, call.actor(), call.app.id));
     return json_response(202, result);
 }
 

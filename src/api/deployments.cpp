@@ -37,6 +37,7 @@ Result<http::Response> deployment_response(Services& services, int status,
 // What a client needs to build and push, beside the deployment itself.
 json::object present_start(Services& services, const DeployStart& start, const App& app) {
     auto result = present(start.deployment, std::nullopt);
+    result["app_id"] = app.id.str();
     result["repository"] = start.deployment.repository;
     result["tag"] = start.deployment.tag;
     result["registry"] = services.build_host;
@@ -83,6 +84,8 @@ Result<http::Response> begin_scale(Services& services, Call& call, Body& body) {
     request.change.cpu_millis = body.optional_int("cpu_millis", 1, 1'000'000);
     request.change.memory_bytes = body.optional_int("memory_bytes", 1, 1LL << 50);
     request.reset = body.boolean("reset", false);
+    if (request.reset == (request.change != ScaleOverride()))
+        body.wrong("replicas, cpu_millis or memory_bytes is needed, or reset without them");
     LOCO_TRY(body.done());
     LOCO_ASSIGN(const auto deployment, scale(services.context, call.actor(), call.app.id, request));
     if (!deployment) return json_response(200, json::object{{"unchanged", true}});
@@ -94,6 +97,17 @@ std::string_view cut(std::string_view text, std::size_t max) {
     if (text.size() <= max) return text;
     while (max > 0 && (static_cast<unsigned char>(text[max]) & 0xC0) == 0x80) --max;
     return text.substr(0, max);
+}
+
+// Restarting and scaling are an operator's; the rest changes what runs.
+Result<> check_may(const Call& call, std::optional<DeploymentKind> kind) {
+    const bool operates = kind == DeploymentKind::restart || kind == DeploymentKind::scale;
+    const auto needed =
+        operates ? identity::Permission::app_operate : identity::Permission::app_deploy;
+    if (identity::may(call.principal, call.team.id, call.role, needed)) return {};
+    return fail(ErrorKind::forbidden,
+                "this needs a token with the scope " + std::string(identity::row_of(needed).scope),
+                "ask an admin of the team", "forbidden");
 }
 
 Diagnosis read_failure(Body& body, const json::value& failure) {
@@ -152,16 +166,7 @@ Result<http::Response> create_deployment(Services& services, Call& call) {
     LOCO_ASSIGN(auto body, Body::parse(call.request));
     const auto text = body.string("kind", 32);
     const auto kind = parse_deployment_kind(text);
-    // Restarting and scaling are an operator's; the rest changes what runs.
-    const bool operates = kind == DeploymentKind::restart || kind == DeploymentKind::scale;
-    const auto needed =
-        operates ? identity::Permission::app_operate : identity::Permission::app_deploy;
-    if (!identity::may(call.principal, call.team.id, call.role, needed)) {
-        return fail(
-            ErrorKind::forbidden,
-            "this needs a token with the scope " + std::string(identity::row_of(needed).scope),
-            "ask an admin of the team", "forbidden");
-    }
+    LOCO_TRY(check_may(call, kind));
     if (kind == DeploymentKind::deploy) return begin_deploy(services, call, body);
     if (kind == DeploymentKind::rollback) return begin_rollback(services, call, body);
     if (kind == DeploymentKind::scale) return begin_scale(services, call, body);
@@ -237,6 +242,7 @@ Result<http::Response> report_result(Services& services, Call& call) {
 }
 
 Result<http::Response> cancel_deployment(Services& services, Call& call) {
+    LOCO_TRY(check_may(call, call.deployment.kind));
     LOCO_ASSIGN(const auto deployment,
                 loco::cancel_deployment(services.context, call.actor(), call.deployment.id));
     return deployment_response(services, 202, deployment);

@@ -27,8 +27,8 @@ Result<std::int64_t> parse_seq(std::string_view text) {
 // A deployment's events from the store, then its end. The feed only says when to look again.
 class DeploymentEvents final : public http::BodyStream {
   public:
-    DeploymentEvents(Services& services, DeploymentId id, std::int64_t after)
-        : services_(services), id_(std::move(id)), after_(after) {}
+    DeploymentEvents(Services& services, Leave leave, DeploymentId id, std::int64_t after)
+        : services_(services), leave_(std::move(leave)), id_(std::move(id)), after_(after) {}
 
     void set_waker(std::function<void()> waker) override {
         subscription_ = services_.event_feed.follow(id_.str(), std::move(waker));
@@ -36,6 +36,7 @@ class DeploymentEvents final : public http::BodyStream {
 
     Chunk next() override {
         Chunk chunk;
+        if (!leave_.holds()) return {.data = {}, .ended = true};
         const auto read = services_.context.store.read([&](const ReadTx& tx) -> Result<> {
             // The deployment first: were it read last, an event between the two reads could be missed at the end.
             LOCO_ASSIGN(const auto deployment, tx.deployment(id_));
@@ -68,6 +69,7 @@ class DeploymentEvents final : public http::BodyStream {
 
   private:
     Services& services_;
+    Leave leave_;
     DeploymentId id_;
     std::int64_t after_;
     std::shared_ptr<void> subscription_;
@@ -96,7 +98,9 @@ Result<http::Response> stream_deployment_events(Services& services, Call& call) 
     http::Response response;
     response.headers.set("Content-Type", "text/event-stream");
     response.headers.set("X-Accel-Buffering", "no");
-    response.stream = std::make_shared<DeploymentEvents>(services, call.deployment.id, after);
+    response.stream = std::make_shared<DeploymentEvents>(
+        services, Leave(std::move(call.still_allowed), services.context.clock), call.deployment.id,
+        after);
     return response;
 }
 

@@ -1,3 +1,4 @@
+#include <atomic>
 #include <boost/json.hpp>
 #include <charconv>
 
@@ -29,28 +30,35 @@ std::string to_ndjson(const LogLine& line) {
 // The lines that were asked for, then each that comes, until the app is gone.
 class FollowedLogs final : public http::BodyStream {
   public:
-    FollowedLogs(Services& services, LogFilter filter, std::string first, std::int64_t after)
+    FollowedLogs(Services& services, Leave leave, LogFilter filter, std::string first,
+                 std::int64_t after)
         : services_(services),
+          leave_(std::move(leave)),
           filter_(std::move(filter)),
           first_(std::move(first)),
           after_(after) {}
 
     void set_waker(std::function<void()> waker) override {
         lines_ = services_.log_feed.follow(filter_.app.str(), waker);
-        events_ =
-            services_.event_feed.follow(filter_.app.str(), std::move(waker));  // its removal is one
+        // Its removal is one.
+        events_ = services_.event_feed.follow(filter_.app.str(),
+                                              [happened = happened_, wake = std::move(waker)] {
+                                                  *happened = true;
+                                                  wake();
+                                              });
     }
 
     Chunk next() override {
         if (!first_.empty()) return {.data = std::exchange(first_, {})};
         Chunk chunk;
+        if (!leave_.holds()) return {.data = {}, .ended = true};
         const auto lines = services_.logs.after(filter_, after_, kLinesAtOnce);
         if (!lines) return {.data = {}, .ended = true};
         for (const auto& line : *lines) {
             chunk.data += to_ndjson(line);
             after_ = std::max(after_, line.seq);
         }
-        if (lines->empty()) chunk.ended = is_gone();
+        if (lines->empty() && happened_->exchange(false)) chunk.ended = is_gone();
         return chunk;
     }
 
@@ -67,6 +75,9 @@ class FollowedLogs final : public http::BodyStream {
     }
 
     Services& services_;
+    Leave leave_;
+    // Something became of the app since it was last looked whether it is there.
+    std::shared_ptr<std::atomic<bool>> happened_ = std::make_shared<std::atomic<bool>>(true);
     LogFilter filter_;
     std::string first_;
     std::int64_t after_;
@@ -130,8 +141,9 @@ Result<http::Response> get_logs(Services& services, Call& call) {
     http::Response response;
     response.headers.set("Content-Type", "application/x-ndjson");
     if (follow) {
-        response.stream =
-            std::make_shared<FollowedLogs>(services, std::move(filter), std::move(text), after);
+        response.stream = std::make_shared<FollowedLogs>(
+            services, Leave(std::move(call.still_allowed), services.context.clock),
+            std::move(filter), std::move(text), after);
     } else {
         response.body = std::move(text);
     }

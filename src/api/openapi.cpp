@@ -62,7 +62,7 @@ constexpr std::string_view kSchemas = R"json({
       "diagnosis": {"oneOf": [{"$ref": "#/components/schemas/Diagnosis"}, {"type": "null"}]}}},
   "DeploymentStart": {"type": "object",
     "description": "A Deployment; of kind deploy also what the client needs to build and push. {\"unchanged\": true} for a scale that is so already",
-    "properties": {"repository": {"type": "string"}, "tag": {"type": "string"}, "registry": {"type": "string"},
+    "properties": {"app_id": {"type": "string"}, "repository": {"type": "string"}, "tag": {"type": "string"}, "registry": {"type": "string"},
       "platform": {"type": "string"}, "live": {"oneOf": [{"$ref": "#/components/schemas/Release"}, {"type": "null"}]},
       "unchanged": {"type": "boolean"}}},
   "DeploymentList": {"type": "object", "required": ["items", "next_cursor"],

@@ -123,6 +123,23 @@ Result<> resolve(const ReadTx& tx, const Params& params, const Route& route, Cal
     return {};
 }
 
+std::function<bool()> still_allowed(Services& services, const Route& route, const Call& call) {
+    return [&services, &route, team = call.team.id,
+            authorization = std::string(call.request.headers.get("Authorization"))] {
+        bool allowed = false;
+        const auto read = services.context.store.read([&](const ReadTx& tx) -> Result<> {
+            LOCO_ASSIGN(const auto principal,
+                        identity::authenticate(tx, authorization, services.context.clock.now()));
+            LOCO_ASSIGN(const auto role, role_in(tx, principal.user.id, team));
+            allowed = role && (!principal.only_team || *principal.only_team == team) &&
+                      identity::may(principal, team, role, route.permission);
+            return {};
+        });
+        if (!read) return read.error().kind != ErrorKind::unauthenticated;
+        return allowed;
+    };
+}
+
 Result<http::Response> answer(Services& services, const Route& route, const Params& params,
                               Call& call) {
     if (route.permission != identity::Permission::nobody_asked) {
@@ -132,6 +149,7 @@ Result<http::Response> answer(Services& services, const Route& route, const Para
                         identity::authenticate(tx, call.request.headers.get("Authorization"), now));
             return resolve(tx, params, route, call);
         }));
+        call.still_allowed = still_allowed(services, route, call);
     }
     const log::Context fields{
         {"team", call.team.slug}, {"app", call.app.name}, {"deployment", call.deployment.id.str()}};

@@ -55,12 +55,34 @@ struct Call {
     Role role = Role::viewer;
     App app;                // with {app}
     Deployment deployment;  // with {id}
+    // Whether this caller may still read what was asked for; true while that can't be found out. For answers that go
+    // on for long, see Leave.
+    std::function<bool()> still_allowed;
 
     [[nodiscard]] Actor actor() const { return {principal.user.id, principal.user.login}; }
     // A query parameter; empty if it is not there.
     [[nodiscard]] std::string_view query(std::string_view name) const;
     // ?limit= within 1 … max. invalid else.
     [[nodiscard]] Result<int> limit(int standard, int max) const;
+};
+
+// A stream's leave to go on: a token may be revoked or expire, a member leave the team. Asked for again every 15 s.
+class Leave {
+  public:
+    Leave(std::function<bool()> ask, const Clock& clock)
+        : ask_(std::move(ask)), clock_(clock), asked_(clock.steady()) {}
+
+    [[nodiscard]] bool holds() {
+        constexpr std::chrono::seconds kAskAgain{15};
+        if (clock_.steady() - asked_ < kAskAgain) return true;
+        asked_ = clock_.steady();
+        return ask_();
+    }
+
+  private:
+    std::function<bool()> ask_;
+    const Clock& clock_;
+    SteadyTime asked_;
 };
 
 using Handler = Result<http::Response> (*)(Services&, Call&);

@@ -45,7 +45,7 @@ constexpr std::array kRoutes{
           "The pushed image's digest, or why the build failed", "BuildResult", "Deployment", 200,
           true},
     Route{post, DEPLOYMENT "/cancel", "cancel_deployment", app_deploy, cancel_deployment,
-          "Ask for it to be cancelled", "", "Deployment", 202},
+          "Ask for it to be cancelled", "", "Deployment", 202, false, app_operate},
     Route{get, DEPLOYMENT "/events", "stream_deployment_events", app_read, stream_deployment_events,
           "Its events as server-sent events until it has ended; resumes with Last-Event-ID", "",
           ""},

@@ -391,10 +391,12 @@ Result<> Parts::run(const StopSignal& stop) {
     }
     LOCO_ASSIGN(const auto listen, platform::parse_host_port(server_.listen));
     LOCO_ASSIGN(const auto ops_listen, platform::parse_host_port(server_.ops_listen));
-    LOCO_ASSIGN(auto ops,
-                http::Server::start(
-                    {.address = ops_listen.host, .port = ops_listen.port, .handler_threads = 1},
-                    api::make_ops(services_)));
+    LOCO_ASSIGN(
+        auto ops,
+        http::Server::start(
+            // More than one: /healthz must not wait behind a /readyz that waits for the engine.
+            {.address = ops_listen.host, .port = ops_listen.port, .handler_threads = 4},
+            api::make_ops(services_)));
     if (const auto renewed = renew_all_leases(context_); !renewed)
         log::failure("open builds may be given up", renewed.error());
     collector_of_garbage_.begin();

@@ -6,6 +6,7 @@ and an operation that nobody has thought about fails.
 import base64
 import hashlib
 import json
+import secrets
 import sqlite3
 import time
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from dataclasses import dataclass
 import pytest
 
 from support import web
-from support.server import SCOPES, Principal, Server
+from support.server import SCOPES, Principal, Server, Stream, new_id
+from support.wait import until
 
 ROLES = ["viewer", "developer", "admin", "owner"]
 
@@ -127,7 +129,8 @@ def test_the_description_names_the_policy_and_no_operation_without_one(server):
     assert described == POLICY
     instead = {one["operationId"]: one["x-loco-or-scope"] for methods in server.openapi["paths"].values() for one in methods.values()
                if "x-loco-or-scope" in one}
-    assert instead == {"create_deployment": "app:operate"}   # to restart and scale, tested below
+    # To restart and scale, and to cancel that; tested below.
+    assert instead == {"create_deployment": "app:operate", "cancel_deployment": "app:operate"}
     assert {rule[0] for rule in POLICY.values() if rule} | set(instead.values()) == {"self", *SCOPES}
 
 
@@ -286,3 +289,32 @@ def test_the_registrys_token_holds_no_more_than_its_asker_may(server):
         text = server.people[name].authorization.removeprefix("Bearer ")
         assert registry_token(server, "any", text, f"repository:{repository}:pull").status == 401
     assert registry_token(server, "olga", "wrong", f"repository:{repository}:pull").status == 401
+
+
+def test_a_stream_ends_soon_after_its_token_was_revoked(server):
+    app = server.app()
+    deployment = server.deployment(app)["id"]
+    token = f"loco_stream-{secrets.token_hex(16)}"
+    server.change("INSERT INTO tokens SELECT ?, user, ?, ?, scopes_json, team, created_at, NULL, NULL, 0 FROM tokens WHERE name = 'developer'",
+                  new_id("tok_"), "stream", hashlib.sha256(token.encode()).hexdigest())
+    streams = [Stream(server, f"{app}/logs?follow=true", token=token), Stream(server, f"{app}/deployments/{deployment}/events", token=token)]
+    others = [Stream(server, f"{app}/logs?follow=true"), Stream(server, f"{app}/deployments/{deployment}/events")]
+    until(lambda: streams[1].events(), 10, "the stream has begun")
+    server.change("UPDATE tokens SET revoked = 1 WHERE name = 'stream'")
+    until(lambda: all(stream.ended.is_set() for stream in streams), 40, "both streams have ended")
+    assert not any(stream.ended.is_set() for stream in others), "only those of that token"
+    for stream in [*streams, *others]:
+        stream.close()
+
+
+def test_who_may_scale_and_restart_may_cancel_that_and_no_deploy(server):
+    app = server.app()
+    server.make_live(app)
+    operator = server.people["only_app:operate"].authorization
+    deploy = server.deployment(app)["id"]
+    refused = server.call("POST", f"{app}/deployments/{deploy}/cancel", {}, token=None, authorization=operator)
+    assert refused.status == 403 and refused.json()["code"] == "forbidden"
+    restart = server.post(f"{app}/deployments", {"kind": "restart"}, token=None, authorization=operator)["id"]
+    server.post(f"{app}/deployments/{restart}/cancel", expect=202, token=None, authorization=operator)
+    assert server.call("POST", f"{app}/deployments/{restart}/cancel", {}, token=None,
+                       authorization=server.people["only_app:deploy"].authorization).status == 403

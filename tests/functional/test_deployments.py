@@ -398,3 +398,10 @@ def test_many_followers_of_one_deployment_all_see_all_of_it(server, building):
     for stream in streams:
         assert stream.ended.wait(10) and [event.event for event in stream.events()][-2:] == ["deployment.cancelled", "end"]
     assert server.get("/me", token=OWNER_TOKEN)["login"] == "olga"
+
+
+@pytest.mark.parametrize("body", [{}, {"process": "web"}, {"reset": True, "replicas": 2}, {"reset": False}])
+def test_a_scale_that_says_nothing_or_two_things_is_refused(server, live, body):
+    refused = server.call("POST", f"{live}/deployments", {"kind": "scale", **body})
+    assert refused.status == 422 and refused.json()["code"] == "invalid_body", refused.text
+    assert server.get(live)["deployment"] is None and server.get(live)["scale"] == {}

@@ -27,6 +27,24 @@ def test_without_an_engine_it_serves_and_is_alive_but_not_ready_and_says_why(ser
     assert parts["gateway"] != "ok"
 
 
+def test_it_is_alive_while_readyz_waits_for_an_engine_that_hangs(own_server):
+    one = own_server()
+    with socket.socket(socket.AF_UNIX) as engine:
+        engine.bind(one.config["engine_socket"])
+        engine.listen(100)   # connections are taken and never answered
+        one.start()
+        with socket.create_connection(("127.0.0.1", one.ops), 10) as waiting:
+            waiting.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+            for _ in range(5):
+                began = time.monotonic()
+                assert ops(one, "/healthz").text == "ok\n"
+                assert time.monotonic() - began < 1
+            waiting.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                waiting.recv(1)
+        one.stop(signal.SIGKILL)
+
+
 def test_metrics_count_requests_in_prometheus_text_format(server):
     server.get("/version")
     answer = ops(server, "/metrics")
