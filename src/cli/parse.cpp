@@ -145,6 +145,14 @@ Error explain(std::span<const std::string> words, std::span<const Command> comma
     }
     const auto first =
         std::ranges::find_if(words, [](const std::string& w) { return !w.starts_with('-'); });
+    // Named by the documentation of Loco as a whole, and not here yet.
+    constexpr std::array<std::string_view, 9> kLater{
+        "login", "logout", "team", "token", "domains", "run", "exec", "doctor", "explain"};
+    if (first != words.end() && std::ranges::find(kLater, *first) != kLater.end()) {
+        error.message = "`loco " + *first + "` comes with a later version";
+        error.hint = "see what this one has with `loco --help`";
+        return error;
+    }
     if (first == words.end()) {
         error.hint = "see `loco --help`";
         return error;

@@ -18,6 +18,7 @@ that would need an answer is a usage error that names the flag.
 | --- | --- |
 | `--json` | one JSON document on stdout (`logs`: one object a line); errors too |
 | `-q`, `--quiet` | results only, no progress |
+| `-v`, `--verbose` | the debug log on stderr instead of in its file |
 | `--no-color` | no colours, as with `NO_COLOR` |
 | `--team T` | the team, else the one in the configuration |
 | `--host URL` | the server, else the one in the configuration |

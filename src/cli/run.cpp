@@ -12,7 +12,8 @@ namespace loco::cli {
 namespace {
 
 // The debug log is a help for later; that it can't be written is no reason to fail.
-void open_debug_log() {
+void open_debug_log(bool to_stderr) {
+    if (to_stderr) return log::init({.level = log::Level::debug, .json = false});
     const auto directory = state_directory();
     if (!os::make_directories(directory, 0700)) return;
     log::init(
@@ -44,7 +45,7 @@ int run_words(std::span<const std::string> words, Terminal& terminal) {
     }
     auto settings = load_settings(config_file());
     if (!settings) return report(terminal, *parsed, settings.error());
-    open_debug_log();
+    open_debug_log(parsed->verbose);
     const auto* command = parsed->command;
     log::info("command", {{"name", command->name}});
     const auto started = std::chrono::steady_clock::now();

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <thread>
 
+#include "base/log.hpp"
 #include "base/random.hpp"
 #include "http/sse.hpp"
 
@@ -116,6 +117,9 @@ Error Api::unreachable(Error error) const {
 
 Result<json::value> Api::exchange(const http::ClientRequest& request) {
     auto response = http_.send(request);
+    log::debug("request", {{"method", http::to_string(request.method)},
+                           {"url", request.url},
+                           {"status", response ? response->status : 0}});
     if (!response) return fail(unreachable(response.error()));
     if (!response->ok()) return fail(to_error(response->status, response->body));
     if (response->body.empty()) return json::value(nullptr);

@@ -148,6 +148,9 @@ Result<> run_releases(Invocation& invocation) {
     }
     invocation.print(
         table(rows, invocation.terminal().out_is_terminal() ? invocation.terminal().width() : 0));
+    if (!text_at(page, "next_cursor").empty())
+        invocation.note("these are the newest " + std::to_string(items.size()) +
+                        "; there are older ones");
     return {};
 }
 

@@ -95,7 +95,8 @@ Result<build::BuildRequest> build_request(const Job& job) {
     request.tags = {text_at(job.deployment, "registry") + "/" +
                     text_at(job.deployment, "repository") + ":" + text_at(job.deployment, "tag")};
     request.labels = {{"loco.dev/app", job.read.spec.name},
-                      {"loco.dev/team", job.invocation.settings().team}};
+                      {"loco.dev/team", job.invocation.settings().team},
+                      {"loco.dev/app-id", text_at(job.deployment, "app_id")}};
     return request;
 }
 
