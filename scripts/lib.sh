@@ -24,6 +24,8 @@ as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 systemd_runs() { [ -d /run/systemd/system ]; }
+# systemd_unit FOLDER: deploy/systemd/loco.service for the programs in that folder
+systemd_unit() { sed "s|^ExecStart=/usr/local/bin/|ExecStart=$1/|" "$repo/deploy/systemd/loco.service"; }
 
 # packages_in SECTION…: the lines of those sections of scripts/packages
 packages_in() {

@@ -3,13 +3,14 @@ import contextlib
 import os
 import random
 import signal
+import socket
 import sqlite3
 import subprocess
 import time
 
 import pytest
 
-from support.platform import running
+from support.platform import Platform, running
 from support import web
 from support.load import Load, during
 from support.platform import BINARIES
@@ -209,6 +210,51 @@ def test_apps_of_other_teams_cannot_be_reached(loco, app):
     finally:
         loco.engine.docker("network", "rm", network)
         loco.engine.docker("rmi", "-f", "loco-test-elsewhere:1")
+
+
+def test_as_a_service_it_tells_when_it_is_ready_adopts_what_runs_and_ends_everything_when_asked(engine, tmp_path):
+    """What deploy/systemd/loco.service relies on."""
+    platform = Platform(engine)
+    parts = ("loco-api", "haproxy", "registry")
+    try:
+        with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as manager:
+            manager.bind(str(tmp_path / "notify"))
+            manager.settimeout(60)
+
+            def start() -> subprocess.Popen:
+                process = platform.start("up", *platform.up_options(), env={"NOTIFY_SOCKET": str(tmp_path / "notify")})
+                assert manager.recv(100) == b"READY=1"
+                return process
+
+            first = start()
+            assert platform.run("whoami").status == 0
+            pids = {part: platform.pid(part) for part in parts}
+            assert all(pids.values())
+            for pid in pids.values():
+                with open(f"/proc/{pid}/environ", "rb") as environment:
+                    assert b"NOTIFY_SOCKET" not in environment.read()
+            first.kill()
+            platform.finish(first)
+            second = start()
+            assert {part: platform.pid(part) for part in parts} == pids
+            second.terminate()
+            done = platform.finish(second, timeout=60)
+            assert done.status == 0, str(done)
+            assert platform.processes() == {}
+    finally:
+        platform.remove()
+
+
+def test_where_no_systemd_runs_up_says_how_to_come_back_after_a_reboot(engine):
+    if os.path.isdir("/run/systemd/system"):
+        pytest.skip("systemd runs here: it is what brings Loco back")
+    platform = Platform(engine)
+    try:
+        said = platform.up().err
+        assert "reboot" in said and f"up --detach --data {platform.data}" in said, said
+        assert "reboot" not in platform.up().err, "once"
+    finally:
+        platform.remove()
 
 
 def test_down_purge_leaves_nothing_of_loco_and_everything_of_others(engine, tmp_path):

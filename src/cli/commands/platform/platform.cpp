@@ -10,6 +10,7 @@
 #include "cli/commands/all.hpp"
 #include "cli/invocation.hpp"
 #include "os/file.hpp"
+#include "os/notify.hpp"
 #include "os/process.hpp"
 #include "platform/up.hpp"
 
@@ -76,6 +77,9 @@ Secret<> known_token(const std::string& url) {
 
 // In the foreground, or as the process that --detach has started.
 Result<> supervise(Invocation& invocation) {
+    const os::ServiceManager manager;
+    (void)
+        interrupted();  // from here on a signal is heeded, not died of: the parts must not be left half started
     LOCO_ASSIGN(const auto options, up_options(invocation));
     const platform::Layout layout(options.data_dir);
     const auto result = platform::up(
@@ -90,6 +94,7 @@ Result<> supervise(Invocation& invocation) {
                  layout.directories().run / "supervisor.pid",
                  std::to_string(self->pid) + " " + std::to_string(self->start_ticks), 0600));
              invocation.note("Loco is up; end it with Ctrl-C or `loco down`");
+             manager.tell("READY=1");
              return {};
          },
          .stop = interrupted});
@@ -162,6 +167,25 @@ std::size_t tell_since(Invocation& invocation, const std::filesystem::path& file
     return end + 1;
 }
 
+// Nothing is started by itself after a reboot unless the machine's init system is told to.
+void tell_of_reboots(Invocation& invocation, const std::filesystem::path& data) {
+    std::error_code error;
+    const auto exists = [&](const char* path) { return std::filesystem::exists(path, error); };
+    if (!exists("/run/systemd/system")) {
+        std::string command;
+        for (const auto& word :
+             {own_program().string(), std::string("up --detach --data"), data.string()})
+            command += (command.empty() ? "" : " ") + word;
+        invocation.note("no systemd runs here: after a reboot, start Loco again with\n    " +
+                        command);
+    } else if (!std::filesystem::is_symlink(
+                   "/etc/systemd/system/multi-user.target.wants/loco.service", error)) {
+        invocation.note(
+            "after a reboot Loco must be started again; to leave that to systemd, install "
+            "deploy/systemd/loco.service");
+    }
+}
+
 Result<> detach(Invocation& invocation) {
     LOCO_ASSIGN(const auto data, data_dir(invocation));
     const platform::Layout layout(data);
@@ -199,6 +223,7 @@ Result<> detach(Invocation& invocation) {
     }
     tell_since(invocation, log, read);
     LOCO_ASSIGN(const auto settings, load_settings(config_file()));
+    tell_of_reboots(invocation, data);
     return show_up(invocation, settings.host, /*already=*/false);
 }
 
@@ -211,13 +236,12 @@ Result<> check_sudo(Invocation& invocation, const std::string& command) {
 Result<> run_up(Invocation& invocation) {
     LOCO_TRY(check_sudo(invocation, "loco up"));
     if (invocation.has("--detach")) return detach(invocation);
-    if (!invocation.has("--supervise")) {
-        const auto result = supervise(invocation);
-        if (!result && result.error().code == "already_up") return join(invocation);
-        return result;
-    }
-    log::init({.level = log::Level::info, .json = true});
-    return supervise(invocation);
+    // With nobody at a terminal its log is what the service manager, or --detach, does with stderr.
+    if (::isatty(STDERR_FILENO) == 0) log::init({.level = log::Level::info, .json = true});
+    const auto result = supervise(invocation);
+    if (!result && !invocation.has("--supervise") && result.error().code == "already_up")
+        return join(invocation);
+    return result;
 }
 
 Result<> run_down(Invocation& invocation) {
