@@ -56,7 +56,7 @@ std::vector<std::vector<std::string>> option_rows(const Command& command, bool c
 
 constexpr std::string_view kGlobals = R"(
 Everywhere: --json (one JSON document), -q/--quiet, --no-color, --team T,
-            --host URL, -h/--help
+            --host URL, -v/--verbose (the debug log), -h/--help
 )";
 
 std::string command_help(const Command& command, bool colour, int width) {

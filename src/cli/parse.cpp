@@ -70,6 +70,15 @@ std::vector<std::string> split_words(std::string_view name) {
     return words;
 }
 
+// What a first word stands for: "env" for its alias "variables", "whoami" for "account"; itself if it is no alias.
+std::string without_alias(const std::string& word, std::span<const Command> commands) {
+    for (const auto& command : commands) {
+        if (std::ranges::find(command.aliases, word) != command.aliases.end())
+            return split_words(command.name)[0];
+    }
+    return word;
+}
+
 // The command that the words mean as far as they can be read, to name its usage.
 const Command* nearest_command(std::span<const std::string> words,
                                std::span<const Command> commands) {
@@ -79,10 +88,8 @@ const Command* nearest_command(std::span<const std::string> words,
         if (i > 0 && std::ranges::find(kTakeValue, words[i - 1]) != kTakeValue.end()) continue;
         for (const auto& command : commands) {
             const auto parts = split_words(command.name);
-            const bool first = words[i] == parts[0] ||
-                               (parts.size() == 1 && std::ranges::find(command.aliases, words[i]) !=
-                                                         command.aliases.end());
-            if (first && (parts.size() == 1 || (i + 1 < words.size() && words[i + 1] == parts[1])))
+            if (without_alias(words[i], commands) == parts[0] &&
+                (parts.size() == 1 || (i + 1 < words.size() && words[i + 1] == parts[1])))
                 return &command;
         }
     }
@@ -157,8 +164,9 @@ Error explain(std::span<const std::string> words, std::span<const Command> comma
         error.hint = "see `loco --help`";
         return error;
     }
-    const bool is_noun = std::ranges::any_of(
-        commands, [&](const Command& c) { return c.name.starts_with(*first + " "); });
+    const auto noun = without_alias(*first, commands) + " ";
+    const auto of_noun = [&](const Command& c) { return c.name.starts_with(noun); };
+    const bool is_noun = std::ranges::any_of(commands, of_noun);
     auto said = *first;
     if (is_noun && first + 1 != words.end() && !(first + 1)->starts_with('-'))
         said += " " + *(first + 1);
@@ -167,8 +175,7 @@ Error explain(std::span<const std::string> words, std::span<const Command> comma
     if (is_noun) {
         std::string verbs;
         for (const auto& known : commands) {
-            if (known.name.starts_with(*first + " "))
-                verbs += (verbs.empty() ? "" : ", ") + split_words(known.name)[1];
+            if (of_noun(known)) verbs += (verbs.empty() ? "" : ", ") + split_words(known.name)[1];
         }
         error.hint = "it has " + verbs;
     } else if (const auto near = did_you_mean(said, names); !near.empty()) {

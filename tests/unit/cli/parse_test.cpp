@@ -39,7 +39,8 @@ TEST(Parse, AMistypedCommandOrOptionGetsASuggestion) {
                  {{"env", "lst"}, "list"},
                  {{"deploy", "--dry-rn"}, "--dry-run"},
                  {{"logs", "--folow"}, "--follow"},
-                 {{"env"}, "set"}};
+                 {{"env"}, "set"},
+                 {{"variables"}, "set"}};
     for (const auto& c : cases) {
         const auto parsed = parse_words(c.words);
         ASSERT_FALSE(parsed) << c.words[0];
