@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "crypto/hash.hpp"
+#include "store/common/apply_migrations.hpp"
 #include "store/postgres/write_lock.hpp"
 
 namespace loco::store {
@@ -38,43 +38,6 @@ Result<> claim(Database& database) {
     return {};
 }
 
-// How many are applied, each being the one that is known.
-Result<std::size_t> applied(Database& database, std::span<const Migration> known) {
-    Query query(database, "SELECT number, name, sha256 FROM schema_migrations ORDER BY number");
-    std::size_t count = 0;
-    while (true) {
-        LOCO_ASSIGN(const bool row, query.step());
-        if (!row) return count;
-        const auto label =
-            std::to_string(query.integer(0)) + " (" + std::string(query.text(1)) + ")";
-        if (count == known.size()) {
-            return fail(ErrorKind::refused,
-                        "the database was written by a newer Loco: it has migration " + label +
-                            ", this one knows " + std::to_string(known.size()),
-                        "run the newer loco-api, or restore the backup made before the upgrade",
-                        "database_newer");
-        }
-        const auto& migration = known[count];
-        if (query.integer(0) != migration.number ||
-            query.text(2) != crypto::sha256_hex(migration.sql)) {
-            return fail(ErrorKind::refused,
-                        "the database was made by a different build of Loco: its migration " +
-                            label + " is not the one that this one knows",
-                        "run the loco-api that made it", "database_foreign");
-        }
-        ++count;
-    }
-}
-
-Result<> apply(Database& database, const Migration& migration, Time now) {
-    LOCO_TRY(database.run(std::string(migration.sql)));
-    Query query(
-        database,
-        "INSERT INTO schema_migrations (number, name, sha256, applied_at) VALUES (?, ?, ?, ?)");
-    query.bind(migration.number).bind(migration.name).bind(crypto::sha256_hex(migration.sql));
-    return query.bind(now.time_since_epoch().count()).run();
-}
-
 Result<> bring_up(Database& database, std::span<const Migration> known, Time now) {
     // Who comes second waits here, for as long as a migration may take, and then sees what the first did.
     LOCO_TRY(database.run(
@@ -82,13 +45,9 @@ Result<> bring_up(Database& database, std::span<const Migration> known, Time now
         "SET LOCAL idle_in_transaction_session_timeout = 0"));
     LOCO_TRY(take_write_lock(database));
     LOCO_TRY(claim(database));
-    LOCO_ASSIGN(const auto count, applied(database, known));
+    LOCO_ASSIGN(const auto count, applied<Query>(database, known));
     for (const auto& migration : known.subspan(count)) {
-        if (const auto result = apply(database, migration, now); !result) {
-            return fail(Error(result.error())
-                            .while_("migration " + std::to_string(migration.number) + " (" +
-                                    std::string(migration.name) + ")"));
-        }
+        LOCO_TRY(apply<Query>(database, migration, now));
     }
     LOCO_TRY(database.run("COMMIT"));
     return {};
