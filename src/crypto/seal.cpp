@@ -79,20 +79,43 @@ Sealer::~Sealer() = default;
 
 const std::string& Sealer::key_id() const { return key_->id; }
 
+Secret<> Sealer::derived(std::string_view purpose) const {
+    std::array<unsigned char, kKeyBytes> made{};
+    crypto_generichash(made.data(), made.size(),
+                       reinterpret_cast<const unsigned char*>(purpose.data()), purpose.size(),
+                       key_->bytes.data(), key_->bytes.size());
+    std::string hex(made.size() * 2 + 1, '\0');
+    sodium_bin2hex(hex.data(), hex.size(), made.data(), made.size());
+    hex.pop_back();
+    sodium_memzero(made.data(), made.size());
+    return Secret<>(std::move(hex));
+}
+
 Result<Sealer> Sealer::open(const std::filesystem::path& key_file) {
     use_sodium();
-    auto key = std::make_unique<Key>();
     std::error_code ignored;
     if (!std::filesystem::exists(std::filesystem::symlink_status(key_file, ignored))) {
-        crypto_aead_xchacha20poly1305_ietf_keygen(key->bytes.data());
+        Key made;
+        crypto_aead_xchacha20poly1305_ietf_keygen(made.bytes.data());
         char hex[kKeyBytes * 2 + 1];
-        sodium_bin2hex(hex, sizeof hex, key->bytes.data(), key->bytes.size());
+        sodium_bin2hex(hex, sizeof hex, made.bytes.data(), made.bytes.size());
         const auto written = os::write_file_atomically(key_file, std::string(hex) + "\n", 0600);
         sodium_memzero(hex, sizeof hex);
         if (!written)
             return fail(Error(written.error()).while_("make the key for the apps' secrets"));
     }
     LOCO_TRY(check_private(key_file));
+    return read(key_file);
+}
+
+Result<Sealer> Sealer::open_kept(const std::filesystem::path& key_file) {
+    use_sodium();
+    LOCO_TRY(os::check_kept_key(key_file));
+    return read(key_file);
+}
+
+Result<Sealer> Sealer::read(const std::filesystem::path& key_file) {
+    auto key = std::make_unique<Key>();
     LOCO_ASSIGN(auto text, os::read_file(key_file, 4096));
     std::size_t length = 0;
     const int bad = sodium_hex2bin(key->bytes.data(), key->bytes.size(), text.data(), text.size(),

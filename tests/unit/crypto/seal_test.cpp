@@ -40,6 +40,14 @@ TEST_F(SealTest, WhatWasSealedIsReadAgainAlsoAfterARestart) {
     }
 }
 
+TEST_F(SealTest, AKeyDerivedForAPurposeIsAlwaysTheSameAndNotThatOfAnother) {
+    const auto one = sealer().derived("one");
+    EXPECT_EQ(one.reveal(), sealer().derived("one").reveal());
+    EXPECT_NE(one.reveal(), sealer().derived("two").reveal());
+    EXPECT_EQ(one.reveal().size(), 64U);
+    EXPECT_EQ(os::read_file(key(), 4096)->find(one.reveal()), std::string::npos);
+}
+
 TEST_F(SealTest, TheSealedTextShowsNothingAndDiffersEachTime) {
     const auto one = sealer().seal("app_1", "KEY", Secret<>("hunter2 hunter2"));
     const auto two = sealer().seal("app_1", "KEY", Secret<>("hunter2 hunter2"));
@@ -105,6 +113,26 @@ TEST_F(SealTest, ALinkInPlaceOfTheKeyIsRefused) {
     std::filesystem::rename(key(), folder_ / "other");
     std::filesystem::create_symlink(folder_ / "other", key());
     EXPECT_FALSE(Sealer::open(key()));
+}
+
+TEST_F(SealTest, AKeyThatIsKeptForUsMayBeAGroupsToReadAndBehindALink) {
+    const auto id = sealer().key_id();
+    const auto mounted = folder_ / "mounted";
+    std::filesystem::create_symlink(key(), mounted);
+    for (const mode_t mode : {0400U, 0440U, 0600U}) {
+        ::chmod(key().c_str(), mode);
+        const auto opened = Sealer::open_kept(mounted);
+        ASSERT_TRUE(opened) << opened.error().message;
+        EXPECT_EQ(opened->key_id(), id);
+    }
+    for (const mode_t mode : {0444U, 0460U, 0402U}) {
+        ::chmod(key().c_str(), mode);
+        const auto opened = Sealer::open_kept(mounted);
+        ASSERT_FALSE(opened) << mode;
+        EXPECT_EQ(opened.error().kind, ErrorKind::forbidden);
+    }
+    EXPECT_FALSE(Sealer::open_kept(folder_ / "none"));
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "none"));
 }
 
 TEST_F(SealTest, AFileWithoutAKeyIsRefusedAndLeftAlone) {
