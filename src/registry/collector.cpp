@@ -44,6 +44,14 @@ void Collector::step() {
     }
 }
 
+void Collector::stop() {
+    handover_.withdraw();
+    due_since_.reset();
+    if (step_ == Step::idle) return;
+    gate_.open();
+    enter(Step::idle);
+}
+
 void Collector::enter(Step step) {
     step_ = step;
     since_ = clock_.now();

@@ -33,6 +33,9 @@ class Collector {
     void begin();
     // Looks what is to be done now; to be called about every 100 ms.
     void step();
+    // Another server decides from now on: takes back what was asked for and not begun, and holds no push up. begin() may
+    // follow.
+    void stop();
 
   private:
     enum class Step : unsigned char { idle, holding, asked, running };

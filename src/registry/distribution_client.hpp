@@ -14,10 +14,12 @@ namespace loco::registry {
 class DistributionClient final : public Registry {
   public:
     // `host`: "127.0.0.1:5000". `platform`: which manifest of an index counts for the size, "os/architecture".
-    // `garbage` counts what is removed.
+    // `garbage` counts what is removed. `url`: where it is asked from here, when that is not http://HOST.
     DistributionClient(std::string host, const TokenService& tokens, http::Client& client,
-                       std::string platform = "linux/amd64", Garbage* garbage = nullptr)
-        : host_(std::move(host)),
+                       std::string platform = "linux/amd64", Garbage* garbage = nullptr,
+                       std::string url = {})
+        : url_(url.empty() ? "http://" + host : std::move(url)),
+          host_(std::move(host)),
           platform_(std::move(platform)),
           tokens_(tokens),
           client_(client),
@@ -27,6 +29,8 @@ class DistributionClient final : public Registry {
     // Verifies that what the registry has under that digest has that digest.
     [[nodiscard]] Result<ManifestInfo> manifest(const std::string& repository,
                                                 const std::string& digest) override;
+    [[nodiscard]] Result<std::string> tagged(const std::string& repository,
+                                             const std::string& tag) override;
     [[nodiscard]] Result<RegistryToken> push_token(const std::string& repository) override;
     [[nodiscard]] Result<RegistryToken> pull_token(const std::string& repository) override;
     // One that is not there is removed already.
@@ -36,9 +40,10 @@ class DistributionClient final : public Registry {
   private:
     [[nodiscard]] Result<http::ClientResponse> ask(http::Method method,
                                                    const std::string& repository,
-                                                   const std::string& digest,
+                                                   const std::string& digest_or_tag,
                                                    const Secret<>& token);
 
+    std::string url_;
     std::string host_;
     std::string platform_;
     const TokenService& tokens_;

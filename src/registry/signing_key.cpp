@@ -4,6 +4,7 @@
 #include <openssl/bn.h>
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -107,11 +108,6 @@ Result<std::string> id_of(EVP_PKEY* key) {
 }
 
 Result<Key> read_key(const std::filesystem::path& path) {
-    struct stat info{};
-    if (::stat(path.c_str(), &info) == 0 && (info.st_mode & 077) != 0) {
-        return fail(ErrorKind::forbidden, "others than its owner may read " + path.string(),
-                    "chmod 600 " + path.string());
-    }
     LOCO_ASSIGN(auto pem, os::read_file(path, 64U << 10));
     const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
     Key key(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr));
@@ -143,21 +139,37 @@ const std::filesystem::path& SigningKey::certificate() const { return impl_->cer
 Result<SigningKey> SigningKey::open(const std::filesystem::path& folder) {
     LOCO_TRY(os::make_directories(folder, 0700));
     const auto key_file = folder / "token-key.pem";
-    auto impl = std::make_unique<Impl>();
-    impl->certificate = folder / "token-cert.pem";
+    const auto certificate = folder / "token-cert.pem";
     std::error_code ignored;
     if (!std::filesystem::exists(key_file, ignored)) {
         LOCO_ASSIGN(const auto made, make_key());
         LOCO_ASSIGN(const auto pem, pem_of(made.get()));
         // A certificate of a former key must not survive the new one.
-        std::filesystem::remove(impl->certificate, ignored);
+        std::filesystem::remove(certificate, ignored);
         LOCO_TRY(os::write_file_atomically(key_file, pem, 0600));
     }
-    LOCO_ASSIGN(impl->key, read_key(key_file));
-    if (!std::filesystem::exists(impl->certificate, ignored)) {
-        LOCO_ASSIGN(const auto pem, certificate_of(impl->key.get()));
-        LOCO_TRY(os::write_file_atomically(impl->certificate, pem, 0600));
+    struct stat info{};
+    if (::stat(key_file.c_str(), &info) == 0 && (info.st_mode & 077) != 0) {
+        return fail(ErrorKind::forbidden, "others than its owner may read " + key_file.string(),
+                    "chmod 600 " + key_file.string());
     }
+    if (!std::filesystem::exists(certificate, ignored)) {
+        LOCO_ASSIGN(const auto key, read_key(key_file));
+        LOCO_ASSIGN(const auto pem, certificate_of(key.get()));
+        LOCO_TRY(os::write_file_atomically(certificate, pem, 0600));
+    }
+    return read(folder);
+}
+
+Result<SigningKey> SigningKey::open_kept(const std::filesystem::path& folder) {
+    LOCO_TRY(os::check_kept_key(folder / "token-key.pem"));
+    return read(folder);
+}
+
+Result<SigningKey> SigningKey::read(const std::filesystem::path& folder) {
+    auto impl = std::make_unique<Impl>();
+    impl->certificate = folder / "token-cert.pem";
+    LOCO_ASSIGN(impl->key, read_key(folder / "token-key.pem"));
     LOCO_ASSIGN(impl->id, id_of(impl->key.get()));
     return SigningKey(std::move(impl));
 }
@@ -180,6 +192,32 @@ Result<std::string> SigningKey::sign(std::string_view data) const {
         return openssl_failed("sign");
     }
     return std::string(reinterpret_cast<const char*>(raw.data()), raw.size());
+}
+
+bool SigningKey::verify(std::string_view data, std::string_view signature) const {
+    if (signature.size() != 64) return false;
+    const auto* raw = reinterpret_cast<const unsigned char*>(signature.data());
+    const Signature pair(ECDSA_SIG_new());
+    BIGNUM* r = BN_bin2bn(raw, 32, nullptr);
+    BIGNUM* s = BN_bin2bn(raw + 32, 32, nullptr);
+    if (!pair || r == nullptr || s == nullptr || ECDSA_SIG_set0(pair.get(), r, s) != 1) {
+        BN_free(r);
+        BN_free(s);
+        return false;
+    }
+    unsigned char* der = nullptr;
+    const int size = i2d_ECDSA_SIG(pair.get(), &der);
+    if (size <= 0) return false;
+    const Context context(EVP_MD_CTX_new());
+    const bool good =
+        context &&
+        EVP_DigestVerifyInit(context.get(), nullptr, EVP_sha256(), nullptr, impl_->key.get()) ==
+            1 &&
+        EVP_DigestVerify(context.get(), der, static_cast<std::size_t>(size),
+                         reinterpret_cast<const unsigned char*>(data.data()), data.size()) == 1;
+    OPENSSL_free(der);
+    ERR_clear_error();
+    return good;
 }
 
 std::string base64url(std::string_view data) {

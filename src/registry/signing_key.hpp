@@ -16,6 +16,8 @@ class SigningKey {
     // Reads DIR/token-key.pem and DIR/token-cert.pem, or makes them (mode 0600) where they are not.
     // forbidden when others than its owner may read the key.
     [[nodiscard]] static Result<SigningKey> open(const std::filesystem::path& folder);
+    // Reads what somebody else keeps (a mounted Secret, os::check_kept_key); never makes one.
+    [[nodiscard]] static Result<SigningKey> open_kept(const std::filesystem::path& folder);
     SigningKey(SigningKey&&) noexcept;
     SigningKey& operator=(SigningKey&&) noexcept;
     ~SigningKey();
@@ -25,9 +27,12 @@ class SigningKey {
     [[nodiscard]] const std::filesystem::path& certificate() const;
     // ES256 (RFC 7518 section 3.4): r and s, 32 bytes each. May be called from any thread.
     [[nodiscard]] Result<std::string> sign(std::string_view data) const;
+    // Whether sign() made it, with this key.
+    [[nodiscard]] bool verify(std::string_view data, std::string_view signature) const;
 
   private:
     struct Impl;
+    [[nodiscard]] static Result<SigningKey> read(const std::filesystem::path& folder);
     explicit SigningKey(std::unique_ptr<Impl> impl);
     std::unique_ptr<Impl> impl_;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 #include "http/message.hpp"
@@ -35,15 +36,19 @@ boost::json::array access_json(const std::vector<Access>& access) {
     return list;
 }
 
-std::optional<std::string> decode_base64(std::string_view text) {
-    constexpr std::string_view kAlphabet =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kBase64 =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kBase64Url =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+std::optional<std::string> decode_base64(std::string_view text,
+                                         std::string_view alphabet = kBase64) {
     while (text.ends_with('=')) text.remove_suffix(1);
     std::string data;
     unsigned bits = 0;
     int held = 0;
     for (const char c : text) {
-        const auto value = kAlphabet.find(c);
+        const auto value = alphabet.find(c);
         if (value == std::string_view::npos) return std::nullopt;
         bits = (bits << 6) | static_cast<unsigned>(value);
         held += 6;
@@ -158,6 +163,52 @@ std::optional<std::vector<Access>> parse_scopes(std::string_view query) {
     return access;
 }
 
+namespace {
+
+// A claim's list of {type, name, actions}; what is of another form opens nothing.
+std::vector<Access> access_of(const boost::json::value& claims) {
+    std::vector<Access> all;
+    const auto* list = claims.as_object().if_contains("access");
+    if (list == nullptr || !list->is_array()) return all;
+    for (const auto& entry : list->get_array()) {
+        const auto* fields = entry.if_object();
+        const auto* name = fields == nullptr ? nullptr : fields->if_contains("name");
+        const auto* actions = fields == nullptr ? nullptr : fields->if_contains("actions");
+        if (name == nullptr || !name->is_string() || actions == nullptr || !actions->is_array()) {
+            continue;
+        }
+        Access access{.repository = std::string(name->get_string()), .actions = {}};
+        for (const auto& action : actions->get_array()) {
+            if (action.is_string()) access.actions.emplace(action.get_string());
+        }
+        all.push_back(std::move(access));
+    }
+    return all;
+}
+
+}  // namespace
+
+std::optional<std::vector<Access>> TokenService::read(std::string_view token) const {
+    constexpr std::size_t kMaxToken = 8U << 10;
+    const auto parts = split(token.substr(0, kMaxToken), '.');
+    if (token.size() > kMaxToken || parts.size() != 3) return std::nullopt;
+    const auto signature = decode_base64(parts[2], kBase64Url);
+    const auto body = decode_base64(parts[1], kBase64Url);
+    // The signature covers the header, which therefore is one that was made here.
+    const auto signed_part = token.substr(0, parts[0].size() + 1 + parts[1].size());
+    if (!signature || !body || !key_.verify(signed_part, *signature)) return std::nullopt;
+    boost::system::error_code error;
+    const auto claims = boost::json::parse(*body, error);
+    if (error || !claims.is_object()) return std::nullopt;
+    const auto number = [&](const char* name) -> std::int64_t {
+        const auto* found = claims.get_object().if_contains(name);
+        return found != nullptr && found->is_int64() ? found->get_int64() : 0;
+    };
+    const auto now = unix_seconds(clock_.now());
+    if (now >= number("exp") || now + 60 < number("nbf")) return std::nullopt;
+    return access_of(claims);
+}
+
 Result<std::string> answer_token_request(const TokenService& tokens, std::string_view authorization,
                                          std::string_view query, const CheckCredentials& check) {
     const auto credentials = parse_basic(authorization);
@@ -173,7 +224,20 @@ Result<std::string> answer_token_request(const TokenService& tokens, std::string
         return fail(ErrorKind::invalid,
                     "another service than " + std::string(kService) + " was asked for");
     }
-    LOCO_ASSIGN(const auto grant, check(*credentials));
+    Grant grant;
+    if (credentials->user == kPullTokenUser) {
+        auto access = tokens.read(credentials->password.reveal());
+        if (!access) {
+            return fail(ErrorKind::unauthenticated, "the pull token is not, or no longer, good");
+        }
+        grant = {.subject = credentials->user, .access = std::move(*access)};
+        // Whatever it opens: the name is for those that only pull.
+        for (auto& entry : grant.access) {
+            std::erase_if(entry.actions, [](const auto& action) { return action != "pull"; });
+        }
+    } else {
+        LOCO_ASSIGN(grant, check(*credentials));
+    }
     std::vector<Access> granted;
     for (const auto& wanted : *asked) {
         Access entry{.repository = wanted.repository, .actions = {}};

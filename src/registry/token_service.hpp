@@ -44,6 +44,9 @@ class TokenService {
     // That one repository, pull only, 10 minutes.
     [[nodiscard]] Result<RegistryToken> pull_token(const std::string& repository) const;
 
+    // What a token of this service opens; nothing for one that is not, or no longer, good.
+    [[nodiscard]] std::optional<std::vector<Access>> read(std::string_view token) const;
+
     [[nodiscard]] const SigningKey& key() const { return key_; }
     [[nodiscard]] Time now() const { return clock_.now(); }
 
@@ -77,7 +80,8 @@ struct Grant {
 using CheckCredentials = std::function<Result<Grant>(const Credentials&)>;
 
 // What was asked for and is granted, as the JSON that the protocol answers with. An answer without any access is an
-// answer too: the registry then refuses. unauthenticated without good credentials; invalid for a malformed query.
+// answer too: the registry then refuses. With the user kPullTokenUser a pull token is the password, and gives what it opens
+// itself; else `check` says what the credentials give. unauthenticated without good credentials; invalid for a malformed query.
 [[nodiscard]] Result<std::string> answer_token_request(const TokenService& tokens,
                                                        std::string_view authorization,
                                                        std::string_view query,

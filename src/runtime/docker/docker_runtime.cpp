@@ -69,6 +69,11 @@ void DockerRuntime::watch() {
                                .on_connected = [this] { connected(); }});
 }
 
+void DockerRuntime::unwatch() {
+    watcher_.reset();
+    if (logs_ != nullptr) logs_->forget_all();
+}
+
 void DockerRuntime::happened(const engine::Event& event) {
     if (event.type != "container") return;
     const std::string app = value_of(event.attributes, label::kAppId);
@@ -227,6 +232,9 @@ Result<ImageFacts> DockerRuntime::ensure_image(const ImageRef& image) {
         engine::TransferOptions options;
         options.auth.token = token.token;
         options.timeout = kPullTimeout;
+        options.cancelled = [this, before = interruptions_.load()] {
+            return interruptions_.load() != before;
+        };
         LOCO_TRY(engine_.pull_image(reference, options));
         here = engine_.inspect_image(reference);
         if (!here) return fail(std::move(here).error());
@@ -258,6 +266,14 @@ Result<> DockerRuntime::remove_image(const ImageRef& image) {
         auto removed = engine_.remove_image(reference, /*force=*/false);
         if (!removed && removed.error().kind != ErrorKind::conflict) return removed;
     }
+    return {};
+}
+
+Result<> DockerRuntime::remove_tag(const std::string& repository, const std::string& tag) {
+    auto removed =
+        engine_.remove_image(registry_.host() + "/" + repository + ":" + tag, /*force=*/false);
+    // A container runs it and it has no other name: it keeps this one.
+    if (!removed && removed.error().kind != ErrorKind::conflict) return removed;
     return {};
 }
 

@@ -8,6 +8,7 @@
 // then nothing is started.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -45,8 +46,10 @@ class DockerRuntime final : public Runtime {
                   DockerOptions options, runtime::LogCollector* logs);
     ~DockerRuntime() override;
 
-    // Watches the engine from now on: listeners are told, output is collected. Once, after on_change.
+    // Watches the engine from now on: listeners are told, output is collected. After on_change.
     void watch();
+    // The end of it, after which it may begin again; what is collected stays where it is.
+    void unwatch();
     // Everything of this Loco goes: containers, networks, images of its registry, rules. For `loco down --purge`, while
     // no loco-api runs.
     [[nodiscard]] Result<> purge();
@@ -54,7 +57,10 @@ class DockerRuntime final : public Runtime {
     [[nodiscard]] Result<> ensure_network(const TeamNetwork& network) override;
     [[nodiscard]] Result<> remove_network(const TeamId& team) override;
     [[nodiscard]] Result<ImageFacts> ensure_image(const ImageRef& image) override;
+    void interrupt() override { ++interruptions_; }
     [[nodiscard]] Result<> remove_image(const ImageRef& image) override;
+    [[nodiscard]] Result<> remove_tag(const std::string& repository,
+                                      const std::string& tag) override;
     [[nodiscard]] Result<> start(const ContainerSpec& spec) override;
     [[nodiscard]] Result<> signal(const InstanceId& instance, Signal signal) override;
     [[nodiscard]] Result<> remove(const InstanceId& instance) override;
@@ -92,6 +98,7 @@ class DockerRuntime final : public Runtime {
     runtime::Firewall firewall_;
     runtime::ImageReader images_;
     std::function<void(std::optional<AppId>)> listener_;
+    std::atomic<int> interruptions_ = 0;
 
     std::mutex mutex_;  // guards what follows
     std::map<std::string, ObservedContainer>

@@ -7,9 +7,9 @@
 #include <string>
 
 #include "base/random.hpp"
+#include "domain/image_user.hpp"
 #include "engine/engine.hpp"
 #include "ports/runtime.hpp"
-#include "runtime/docker/passwd.hpp"
 
 namespace loco::runtime {
 

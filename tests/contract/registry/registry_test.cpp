@@ -11,6 +11,7 @@
 #include "crypto/hash.hpp"
 #include "registry/config.hpp"
 #include "registry/distribution_client.hpp"
+#include "registry/image_copy.hpp"
 #include "tests/support/child.hpp"
 #include "tests/support/socket.hpp"
 
@@ -201,7 +202,15 @@ TEST_F(RegistryContract, AManifestIsFoundWithItsSizeAndRemoved) {
     EXPECT_EQ(registry_->manifest("apps/never", digest).error().kind, ErrorKind::not_found);
     EXPECT_EQ(registry_->manifest("../etc", digest).error().kind, ErrorKind::invalid);
     EXPECT_EQ(registry_->manifest("apps/shop", "latest").error().kind, ErrorKind::invalid);
+    const auto pushed_as = [&](const std::string& tag) {
+        const auto found = registry_->tagged("apps/shop", tag);
+        return found ? *found : std::string(traits(found.error().kind).name);
+    };
+    EXPECT_EQ(pushed_as("t1"), digest);
+    EXPECT_EQ(pushed_as("never"), "not_found");
+    EXPECT_EQ(pushed_as("../v1"), "invalid");
     ASSERT_TRUE(registry_->remove_manifest("apps/shop", digest));
+    EXPECT_EQ(pushed_as("t1"), "not_found");
     EXPECT_EQ(registry_->manifest("apps/shop", digest).error().kind, ErrorKind::not_found);
     EXPECT_TRUE(registry_->remove_manifest("apps/shop", digest)) << "it is gone already";
     // Pushed again it is there again: no cache says that it has what was deleted.
@@ -341,6 +350,99 @@ TEST_F(RegistryContract, TheEnginePushesWithAPushTokenToThatRepositoryOnly) {
         EXPECT_TRUE(
             engine(http::Method::delete_, "/images/" + options_.listen + "/" + repository + ":t1"));
     }
+}
+
+class ImageCopy : public RegistryContract {
+  protected:
+    CopySide side(const std::string& repository, const std::string& given) const {
+        return {.url = "http://" + options_.listen,
+                .repository = repository,
+                .token = [given](bool) { return Result<Secret<>>(Secret<>(given)); }};
+    }
+    Result<CopyOutcome> copy(const std::string& digest, const CopyHooks& hooks = {}) {
+        return copy_image(
+            client_, side("apps/here", registry_->pull_token("apps/here").value().token.reveal()),
+            side("apps/there", registry_->push_token("apps/there").value().token.reveal()), digest,
+            hooks);
+    }
+    std::string pushed() { return push_image("apps/here", token("apps/here", {"pull", "push"})); }
+};
+
+TEST_F(ImageCopy, KeepsItsDigestAndSendsNothingTwice) {
+    const auto digest = pushed();
+    ASSERT_FALSE(digest.empty()) << log();
+    std::int64_t told = 0;
+    const auto first = copy(digest, {.on_progress = [&](std::int64_t bytes) { told = bytes; }});
+    ASSERT_TRUE(first) << first.error().message;
+    EXPECT_EQ(first->blobs, 2);
+    EXPECT_EQ(first->existing, 0);
+    EXPECT_EQ(first->bytes, image_bytes_);
+    EXPECT_EQ(told, image_bytes_);
+    EXPECT_TRUE(registry_->manifest("apps/there", digest));
+    const auto again = copy(digest);
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(again->bytes, 0);
+}
+
+TEST_F(ImageCopy, TakesAnIndexWithAllThatItNames) {
+    const auto image = pushed();
+    const auto writer = token("apps/here", {"pull", "push"});
+    const std::string type = "application/vnd.oci.image.index.v1+json";
+    const auto size =
+        ask(http::Method::get, "/v2/apps/here/manifests/" + image, writer).body.size();
+    const auto index =
+        R"({"schemaVersion":2,"mediaType":")" + type + R"(","manifests":[{"mediaType":)" +
+        R"("application/vnd.oci.image.manifest.v1+json","digest":")" + image + R"(","size":)" +
+        std::to_string(size) + R"(,"platform":{"os":"linux","architecture":"amd64"}}]})";
+    ASSERT_EQ(ask(http::Method::put, "/v2/apps/here/manifests/all", writer, index, type).status,
+              201);
+    const auto done = copy(digest_of(index));
+    ASSERT_TRUE(done) << done.error().message;
+    EXPECT_TRUE(registry_->manifest("apps/there", image));
+    EXPECT_TRUE(registry_->manifest("apps/there", digest_of(index)));
+}
+
+TEST_F(ImageCopy, ATokenThatHasEndedIsAskedForAnew) {
+    const auto digest = pushed();
+    clock_.shift = -std::chrono::minutes(7);
+    const auto old = registry_->push_token("apps/there").value().token.reveal();
+    clock_.shift = {};
+    int renewed = 0;
+    auto to = side("apps/there", old);
+    to.token = [&](bool renew) {
+        if (renew) ++renewed;
+        return Result<Secret<>>(renewed == 0 ? Secret<>(old)
+                                             : registry_->push_token("apps/there")->token);
+    };
+    const auto done = copy_image(
+        client_, side("apps/here", registry_->pull_token("apps/here")->token.reveal()), to, digest);
+    ASSERT_TRUE(done) << done.error().message;
+    EXPECT_EQ(renewed, 1);
+}
+
+TEST_F(ImageCopy, WhatIsNotThereOrNotAllowedIsTold) {
+    const auto digest = pushed();
+    EXPECT_EQ(copy(digest_of("none")).error().code, "image_gone");
+    EXPECT_FALSE(copy("latest"));
+    const auto reader = registry_->pull_token("apps/there").value().token.reveal();
+    const auto refused =
+        copy_image(client_, side("apps/here", registry_->pull_token("apps/here")->token.reveal()),
+                   side("apps/there", reader), digest);
+    EXPECT_EQ(refused.error().code, "push_forbidden");
+    EXPECT_EQ(refused.error().message.find(reader), std::string::npos);
+    const auto stopped = copy(digest, {.cancelled = [] { return true; }});
+    EXPECT_EQ(stopped.error().kind, ErrorKind::interrupted);
+    EXPECT_FALSE(registry_->manifest("apps/there", digest)) << "not a part of it is named";
+}
+
+TEST_F(ImageCopy, ARegistryThatIsAwayIsTold) {
+    const auto digest = pushed();
+    auto to = side("apps/there", "x");
+    to.url = "http://127.0.0.1:" + std::to_string(test::free_port());
+    const auto lost = copy_image(
+        client_, side("apps/here", registry_->pull_token("apps/here")->token.reveal()), to, digest);
+    ASSERT_FALSE(lost);
+    EXPECT_EQ(lost.error().kind, ErrorKind::unavailable);
 }
 
 }  // namespace

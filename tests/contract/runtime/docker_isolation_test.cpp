@@ -189,8 +189,9 @@ TEST_F(DockerIsolation, rules_that_someone_removed_come_back_when_containers_are
     const std::string chain = "LOCO-INPUT-" + tag_of(world_->loco());
     const auto network = bed_->team(1);
     MUST(bed_->runtime().ensure_network(network));
-    ASSERT_TRUE(os::output_of({.argv = {"iptables", "-w", "10", "-D", "INPUT", "-i", hook, "-j", chain}},
-                              std::chrono::seconds(20)));
+    ASSERT_TRUE(
+        os::output_of({.argv = {"iptables", "-w", "10", "-D", "INPUT", "-i", hook, "-j", chain}},
+                      std::chrono::seconds(20)));
     EXPECT_EQ(rules().find("-A INPUT -i " + hook), std::string::npos);
     DockerBed again(*world_, nullptr, {gateway_.port()});
     MUST(again.runtime().list_all());

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <filesystem>
 
 namespace loco::registry {
@@ -52,8 +53,22 @@ class TokenRequest : public testing::Test {
         return data;
     }
 
+    static std::string encode(const std::string& data) {
+        auto text = base64url(data);
+        std::ranges::replace(text, '-', '+');
+        std::ranges::replace(text, '_', '/');
+        return text;
+    }
+
+    class ShiftedClock final : public Clock {
+      public:
+        [[nodiscard]] Time now() const override { return SystemClock().now() + shift; }
+        [[nodiscard]] SteadyTime steady() const override { return SystemClock().steady(); }
+        Duration shift{0};
+    };
+
     std::filesystem::path folder_;
-    SystemClock clock_;
+    ShiftedClock clock_;
     SystemRandom random_;
     std::optional<TokenService> tokens_;
 };
@@ -77,6 +92,27 @@ TEST_F(TokenRequest, GrantsWhatWasAskedForAndIsAllowed) {
         R"([{"type":"repository","name":"apps/shop","actions":["pull"]},{"type":"repository","name":"apps/blog","actions":["pull"]}])");
     EXPECT_EQ(granted(kAda, kFor + "&scope=registry:catalog:*"), "[]");
     EXPECT_EQ(granted("basic YWRhOnNlY3JldA==", kFor), "[]") << "docker login asks for nothing";
+}
+
+TEST_F(TokenRequest, APullTokenIsAPasswordForWhatItOpensItselfAndForPullingOnly) {
+    const auto login = [](const std::string& password) {
+        return "Basic " + encode(std::string(kPullTokenUser) + ":" + password);
+    };
+    const auto token = tokens_->pull_token("apps/shop").value().token.reveal();
+    EXPECT_EQ(granted(login(token), kFor + "&scope=repository:apps/shop:pull,push"),
+              R"([{"type":"repository","name":"apps/shop","actions":["pull"]}])");
+    EXPECT_EQ(granted(login(token), kFor + "&scope=repository:apps/blog:pull"), "[]");
+    const auto push = tokens_->push_token("apps/shop").value().token.reveal();
+    EXPECT_EQ(granted(login(push), kFor + "&scope=repository:apps/shop:push"), "[]");
+    auto forged = token;
+    forged[forged.find('.') + 5] ^= 1;
+    EXPECT_EQ(granted(login(forged), kFor), "unauthenticated");
+    EXPECT_EQ(granted(login(token.substr(0, token.size() - 1)), kFor), "unauthenticated");
+    EXPECT_EQ(granted(login(""), kFor), "unauthenticated");
+    EXPECT_EQ(granted(login("a.b.c"), kFor), "unauthenticated");
+    EXPECT_EQ(granted(login(std::string(7000, '.')), kFor), "unauthenticated");
+    clock_.shift = std::chrono::minutes(11);
+    EXPECT_EQ(granted(login(token), kFor), "unauthenticated") << "it has ended";
 }
 
 TEST_F(TokenRequest, GivesNothingToStrangersOrForNonsense) {

@@ -1,10 +1,10 @@
-#include "runtime/docker/passwd.hpp"
+#include "domain/image_user.hpp"
 
 #include <gtest/gtest.h>
 
 #include <ostream>
 
-namespace loco::runtime {
+namespace loco {
 
 void PrintTo(const ResolvedUser& user, std::ostream* out) { *out << user.uid << ":" << user.gid; }
 
@@ -71,5 +71,17 @@ TEST(ResolveUser, without_a_passwd_only_numbers_are_known) {
     EXPECT_EQ(resolve_user("app", "", ""), std::nullopt);
 }
 
+TEST(ResolveUser, what_is_not_needed_changes_nothing) {
+    for (const char* user : {"", "app", "1000", "app:web", "app:33", "1000:web", "1000:33", ":33",
+                             "odd:5", "ghost:5", "00:0", "1000:", "ghost", "app:nogroup"}) {
+        const auto needed = files_needed(user);
+        EXPECT_EQ(resolve_user(user, needed.passwd ? kPasswd : "", needed.group ? kGroup : ""),
+                  resolve_user(user, kPasswd, kGroup))
+            << "USER " << user;
+    }
+    EXPECT_FALSE(files_needed("1000:33").passwd);
+    EXPECT_FALSE(files_needed("1000:33").group);
+}
+
 }  // namespace
-}  // namespace loco::runtime
+}  // namespace loco

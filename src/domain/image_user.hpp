@@ -6,7 +6,7 @@
 #include <optional>
 #include <string_view>
 
-namespace loco::runtime {
+namespace loco {
 
 struct ResolvedUser {
     std::int64_t uid = 0;
@@ -20,4 +20,11 @@ struct ResolvedUser {
                                                        std::string_view passwd,
                                                        std::string_view group);
 
-}  // namespace loco::runtime
+// Which of the two files resolve_user() would look into to any effect.
+struct UserFiles {
+    bool passwd = false;
+    bool group = false;
+};
+[[nodiscard]] UserFiles files_needed(std::string_view user);
+
+}  // namespace loco

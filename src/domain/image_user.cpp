@@ -1,9 +1,9 @@
-#include "runtime/docker/passwd.hpp"
+#include "domain/image_user.hpp"
 
 #include <array>
 #include <charconv>
 
-namespace loco::runtime {
+namespace loco {
 namespace {
 
 constexpr std::int64_t kMaxId = 2'147'483'647;  // runc's
@@ -105,4 +105,12 @@ std::optional<ResolvedUser> resolve_user(std::string_view user, std::string_view
     return result;
 }
 
-}  // namespace loco::runtime
+UserFiles files_needed(std::string_view user) {
+    const auto colon = user.find(':');
+    const std::string_view group =
+        colon == std::string_view::npos ? std::string_view() : user.substr(colon + 1);
+    return {.passwd = group.empty() || !number(user.substr(0, colon)),
+            .group = !group.empty() && !number(group)};
+}
+
+}  // namespace loco
