@@ -132,6 +132,28 @@ Result<std::string> Database::run(const std::string& sql) {
     return std::string(PQcmdStatus(result.get()));
 }
 
+Result<std::string> Database::value_within(const std::string& sql,
+                                           std::chrono::milliseconds limit) {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    if (PQsendQuery(connection_, sql.c_str()) != 1) return fail(lost());
+    std::string value;
+    while (true) {
+        while (PQisBusy(connection_) == 1) {
+            const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+                end - std::chrono::steady_clock::now());
+            if (left.count() <= 0) return fail(unreachable(name_, "it does not answer in time"));
+            pollfd descriptor{.fd = PQsocket(connection_), .events = POLLIN, .revents = 0};
+            if (::poll(&descriptor, 1, static_cast<int>(left.count())) <= 0) continue;
+            if (PQconsumeInput(connection_) != 1) return fail(lost());
+        }
+        const ResultPtr result(PQgetResult(connection_));
+        if (!result) return value;
+        if (!is_good(result.get())) return fail(error_of(result.get()));
+        value.clear();
+        if (PQntuples(result.get()) > 0) value = PQgetvalue(result.get(), 0, 0);
+    }
+}
+
 Database::Statement& Database::statement(std::string_view sql) {
     if (const auto it = statements_.find(sql); it != statements_.end()) return it->second;
     const auto name = "loco_" + std::to_string(statements_.size() + 1);
@@ -243,25 +265,45 @@ bool Database::in_failed_transaction() const {
     return PQtransactionStatus(connection_) == PQTRANS_INERROR;
 }
 
-Result<> Database::wait_for_notification(int wake_fd, std::chrono::milliseconds timeout) {
+Result<std::vector<Database::Notification>> Database::wait_for_notification(
+    int wake_fd, std::chrono::milliseconds timeout) {
     const auto end = std::chrono::steady_clock::now() + timeout;
+    std::vector<Notification> heard;
     while (true) {
-        bool heard = false;
         while (auto* notification = PQnotifies(connection_)) {
+            heard.push_back({.channel = notification->relname,
+                             .payload = notification->extra,
+                             .is_own = notification->be_pid == PQbackendPID(connection_)});
             PQfreemem(notification);
-            heard = true;
         }
         const auto left =
             std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
-        if (heard || left.count() <= 0) return {};
+        if (!heard.empty() || left.count() <= 0) return heard;
         std::array<pollfd, 2> descriptors{
             pollfd{.fd = PQsocket(connection_), .events = POLLIN, .revents = 0},
             pollfd{.fd = wake_fd, .events = POLLIN, .revents = 0}};
         if (::poll(descriptors.data(), descriptors.size(), static_cast<int>(left.count())) <= 0)
             continue;
-        if (descriptors[1].revents != 0) return {};
+        if (descriptors[1].revents != 0) return heard;
         if (PQconsumeInput(connection_) != 1) return fail(lost());
     }
+}
+
+Result<> Database::copy_in(const std::string& sql, std::string_view data) {
+    constexpr std::size_t kPiece = 1U << 20;
+    const ResultPtr begun(PQexec(connection_, sql.c_str()));
+    if (PQresultStatus(begun.get()) != PGRES_COPY_IN) return fail(error_of(begun.get()));
+    for (; !data.empty(); data.remove_prefix(std::min(kPiece, data.size()))) {
+        const auto size = static_cast<int>(std::min(kPiece, data.size()));
+        if (PQputCopyData(connection_, data.data(), size) != 1) return fail(lost());
+    }
+    if (PQputCopyEnd(connection_, nullptr) != 1) return fail(lost());
+    Result<> copied;
+    while (const ResultPtr result{PQgetResult(connection_)}) {
+        if (!is_good(result.get()) && copied) copied = fail(error_of(result.get()));
+        if (PQstatus(connection_) == CONNECTION_BAD) return fail(lost());
+    }
+    return copied;
 }
 
 Query& Query::bind(std::int64_t value) {

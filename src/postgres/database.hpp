@@ -45,17 +45,31 @@ class Database {
 
     // One or more statements without values; gives the tag of the last ("COMMIT", "ROLLBACK", …).
     [[nodiscard]] Result<std::string> run(const std::string& sql);
+    // Statements without values; gives the first value of the last one's first row, empty when there is none. With no answer
+    // within the time it is as if the connection were lost, and it can't be used further.
+    [[nodiscard]] Result<std::string> value_within(const std::string& sql,
+                                                   std::chrono::milliseconds limit);
     // To be sent with the next statement, so that it costs no round trip. What it fails with, that one fails with.
     void queue(std::string sql) { queued_.push_back(std::move(sql)); }
     void forget_queued() { queued_.clear(); }
+
+    // COPY … FROM STDIN with all of its data.
+    [[nodiscard]] Result<> copy_in(const std::string& sql, std::string_view data);
 
     // Nothing is heard of a connection that the server has ended until it is asked; this asks without a round trip.
     [[nodiscard]] bool is_alive();
     [[nodiscard]] bool in_transaction() const;
     // A statement has failed: nothing but a rollback (to a savepoint) is taken.
     [[nodiscard]] bool in_failed_transaction() const;
-    // Waits until a NOTIFY has come on a channel that is listened to, `wake_fd` is readable or the time is over.
-    [[nodiscard]] Result<> wait_for_notification(int wake_fd, std::chrono::milliseconds timeout);
+    struct Notification {
+        std::string channel;
+        std::string payload;
+        bool is_own = false;  // sent on this connection
+    };
+    // Waits until a NOTIFY has come on a channel that is listened to, `wake_fd` is readable or the time is over. Gives all
+    // that have come.
+    [[nodiscard]] Result<std::vector<Notification>> wait_for_notification(
+        int wake_fd, std::chrono::milliseconds timeout);
 
     [[nodiscard]] const std::string& name() const { return name_; }
 

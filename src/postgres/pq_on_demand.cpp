@@ -17,6 +17,7 @@ const loco::OnDemand& library() {
 
 extern "C" {
 
+int PQbackendPID(const PGconn* self) { return REAL(PQbackendPID)(self); }
 void PQclear(PGresult* result) { REAL(PQclear)(result); }
 char* PQcmdStatus(PGresult* result) { return REAL(PQcmdStatus)(result); }
 PGconn* PQconnectdbParams(const char* const* keys, const char* const* values, int expand) {
@@ -48,6 +49,7 @@ char* PQgetvalue(const PGresult* result, int row, int column) {
     return REAL(PQgetvalue)(result, row, column);
 }
 PGnotify* PQnotifies(PGconn* self) { return REAL(PQnotifies)(self); }
+int PQisBusy(PGconn* self) { return REAL(PQisBusy)(self); }
 int PQntuples(const PGresult* result) { return REAL(PQntuples)(result); }
 const char* PQparameterStatus(const PGconn* self, const char* name) {
     return REAL(PQparameterStatus)(self, name);
@@ -57,10 +59,15 @@ int PQpipelineSync(PGconn* self) { return REAL(PQpipelineSync)(self); }
 char* PQresultErrorField(const PGresult* result, int code) {
     return REAL(PQresultErrorField)(result, code);
 }
+int PQputCopyData(PGconn* self, const char* data, int size) {
+    return REAL(PQputCopyData)(self, data, size);
+}
+int PQputCopyEnd(PGconn* self, const char* error) { return REAL(PQputCopyEnd)(self, error); }
 ExecStatusType PQresultStatus(const PGresult* result) { return REAL(PQresultStatus)(result); }
 int PQsendPrepare(PGconn* self, const char* name, const char* sql, int count, const Oid* types) {
     return REAL(PQsendPrepare)(self, name, sql, count, types);
 }
+int PQsendQuery(PGconn* self, const char* sql) { return REAL(PQsendQuery)(self, sql); }
 int PQsendQueryParams(PGconn* self, const char* sql, int count, const Oid* types,
                       const char* const* values, const int* lengths, const int* formats,
                       int result_format) {

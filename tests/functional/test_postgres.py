@@ -94,3 +94,48 @@ def test_the_environment_names_the_store_too_with_its_password(postgres, own_ser
     done = server.command("migrate", "--config", str(server.config_file), env=os.environ | {"LOCO_STORE": postgres.target(database)})
     assert done.status == 0, str(done)
     assert postgres.sql(database, "SELECT count(*) FROM schema_migrations") != [["0"]]
+
+
+def test_beside_a_running_server_a_command_makes_the_first_owner_and_gives_them_another_token_when_asked_again(postgres, own_server):
+    server = own_server(store=postgres.store(postgres.new_database()), external_url="https://loco.example.org")
+    (server.data / "bootstrap.json").unlink()
+    server.start()
+    assert server.call("GET", "/me").status == 401
+    made = server.command("new-owner", "--config", server.config_file, "--login", "ada")
+    assert made.status == 0 and "https://loco.example.org" in made.err, str(made)
+    tokens = [made.out.strip()]
+    assert tokens[0] not in made.err + server.log.read_text()
+
+    def ask(token: str) -> int:
+        return server.call("GET", "/me", token=token).status
+    assert ask(tokens[0]) == 200
+    tokens.append(server.command("new-owner", "--config", server.config_file, "--login", "ada").out.strip())
+    assert [ask(token) for token in tokens] == [401, 200]
+    refused = server.command("new-owner", "--config", server.config_file, "--login", "Ada L")
+    assert refused.status == 2 and "Ada L" in refused.err, str(refused)
+
+
+def test_with_sqlite_no_owner_is_made_beside_a_running_server(own_server):
+    server = own_server().start()
+    refused = server.command("new-owner", "--config", server.config_file, "--login", "ada")
+    assert refused.status == 9 and refused.out == "", str(refused)
+
+
+def test_a_key_that_another_server_runs_is_not_taken_over_before_no_request_can_run_any_more(postgres, own_server):
+    database = postgres.new_database()
+    one = own_server(store=postgres.store(database)).start()
+    two = own_server(store=postgres.store(database))
+    (two.data / "keys").mkdir(mode=0o700)
+    shutil.copy(one.data / "keys" / "seal.key", two.data / "keys" / "seal.key")
+    key = {"Idempotency-Key": "once"}
+    one.post("/teams/main/apps", {"name": "first"}, headers=key)
+    postgres.sql(database, f"UPDATE idempotency_keys SET status = 0, body = '{(one.data / 'db/server.id').read_text()}'")
+    two.start()   # later than the key: that says nothing of the other server
+    ask = lambda server: server.call("POST", "/teams/main/apps", {"name": "first"}, headers=key)  # noqa: E731
+    assert [ask(server).json()["code"] for server in (one, two)] == ["idempotency_conflict"] * 2
+    one.restart()
+    answer = ask(one)   # it knows that it did not end: the request is run, and finds the app there
+    assert answer.status == 409 and answer.json()["code"] != "idempotency_conflict", answer.text
+    postgres.sql(database, "UPDATE idempotency_keys SET status = 0, body = 'gone', created_at = created_at - 121 * 10^9::bigint")
+    answer = ask(two)
+    assert answer.status == 409 and answer.json()["code"] != "idempotency_conflict", answer.text

@@ -31,9 +31,11 @@ class Postgres:
         drop = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--pdeathsig=QUIT"] if self.user else []
         return [*drop, str(self.programs / program), *map(str, words)]
 
-    def start(self) -> "Postgres":
+    def start(self, durable: bool = False) -> "Postgres":
+        """durable: with fsync, as it is run for real."""
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(self._own("postgres", "-D", self.folder / "data", "-k", self.folder, "-c", "listen_addresses=", "-F"),
+            self.process = subprocess.Popen(self._own("postgres", "-D", self.folder / "data", "-k", self.folder, "-c", "listen_addresses=",
+                                                       *([] if durable else ["-F"])),
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         until(lambda: subprocess.run([self.programs / "pg_isready", "-q", "-h", self.folder]).returncode == 0, 30, "PostgreSQL answers", every=0.05)
         return self

@@ -1,5 +1,6 @@
 #include "store/postgres/postgres_store.hpp"
 
+#include <mutex>
 #include <optional>
 
 #include "store/common/reader_pool.hpp"
@@ -16,7 +17,9 @@ struct PostgresStore::Impl {
     std::int64_t last_event;  // when it was opened
     PostgresWriter writer;
     ReaderPool<PostgresSql> readers;
-    std::optional<Follower> follower = {};
+    std::function<void(const std::optional<AppId>&)> on_wake = {};
+    std::mutex mutex = {};
+    std::unique_ptr<Follower> follower = {};  // guarded by mutex
 };
 
 Result<std::unique_ptr<PostgresStore>> PostgresStore::open(const PostgresOptions& options,
@@ -57,8 +60,26 @@ void PostgresStore::on_events(std::function<void(const std::vector<Event>&)> lis
 }
 
 void PostgresStore::on_events_of_all(std::function<void(const std::vector<Event>&)> listener) {
-    impl_->follower.reset();
-    if (listener) impl_->follower.emplace(impl_->open, impl_->last_event, std::move(listener));
+    std::unique_ptr<Follower> before;
+    {
+        const std::lock_guard lock(impl_->mutex);
+        before.swap(impl_->follower);
+    }
+    before.reset();
+    if (!listener) return;
+    auto follower = std::make_unique<Follower>(impl_->open, impl_->last_event, std::move(listener),
+                                               impl_->on_wake);
+    const std::lock_guard lock(impl_->mutex);
+    impl_->follower = std::move(follower);
+}
+
+void PostgresStore::wake_others(const AppId& app) {
+    const std::lock_guard lock(impl_->mutex);
+    if (impl_->follower) impl_->follower->tell(app);
+}
+
+void PostgresStore::on_wakes_of_others(std::function<void(const std::optional<AppId>&)> listener) {
+    impl_->on_wake = std::move(listener);
 }
 
 }  // namespace loco::store

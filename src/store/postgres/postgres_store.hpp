@@ -32,6 +32,8 @@ class PostgresStore final : public Store {
     [[nodiscard]] Result<> write(const WriteFn& work) override;
     void on_events(std::function<void(const std::vector<Event>&)> listener) override;
     void on_events_of_all(std::function<void(const std::vector<Event>&)> listener) override;
+    void wake_others(const AppId& app) override;
+    void on_wakes_of_others(std::function<void(const std::optional<AppId>&)> listener) override;
 
   private:
     struct Impl;

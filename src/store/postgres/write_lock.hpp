@@ -3,10 +3,15 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "postgres/database.hpp"
 
 namespace loco::store {
+
+// The lock of who leads (postgres_leadership.hpp), held by a session: whether it got it. A pair of numbers is another kind
+// of key than one number.
+inline constexpr std::string_view kTryToLead = "SELECT pg_try_advisory_lock(1282368367, 1)";
 
 // Inside a transaction of READ COMMITTED: each statement after it sees all that was committed before. Gives the
 // transaction's id, by which its outcome can be asked for when the connection is lost in its commit.

@@ -427,6 +427,41 @@ TEST_F(PostgresStoreTest, EventsOfAnotherStoreAreHeardInOrderAlsoAfterTheConnect
     EXPECT_THAT(heard, ElementsAre("1", "2", "3", "4", "5"));
 }
 
+TEST_F(PostgresStoreTest, AWakeIsHeardByTheOthersAndAfterALostConnectionEveryAppIs) {
+    const auto other = open_store(database_.target());
+    std::mutex mutex;
+    std::vector<std::string> own, theirs;
+    const auto listen = [&](Store& store, std::vector<std::string>& heard) {
+        store.on_wakes_of_others([&](const std::optional<AppId>& app) {
+            const std::lock_guard lock(mutex);
+            heard.push_back(app ? app->str() : "all");
+        });
+        store.on_events_of_all([](const std::vector<Event>&) {});
+    };
+    listen(*store_, own);
+    listen(*other, theirs);
+    const auto has = [&](const std::vector<std::string>& heard,
+                         const std::vector<std::string>& wanted) {
+        return eventually(
+            [&] {
+                const std::lock_guard lock(mutex);
+                return heard == wanted;
+            },
+            9s);
+    };
+    EXPECT_TRUE(has(own, {"all"}));  // what was told before it listened
+    EXPECT_TRUE(has(theirs, {"all"}));
+    other->wake_others(shop_.id);
+    EXPECT_TRUE(has(own, {"all", shop_.id.str()}));
+    end_others(*database_.connect());
+    EXPECT_TRUE(has(own, {"all", shop_.id.str(), "all"}));
+    EXPECT_TRUE(has(theirs, {"all", "all"}));  // never its own
+    store_->wake_others(shop_.id);
+    EXPECT_TRUE(has(theirs, {"all", "all", shop_.id.str()}));
+    store_->on_events_of_all({});
+    other->on_events_of_all({});
+}
+
 TEST_F(PostgresStoreTest, MoreReadsThanConnectionsWaitForTheirTurn) {
     auto opened = PostgresStore::open({.target = database_.target(), .readers = 2}, SystemClock());
     ASSERT_TRUE(opened);
