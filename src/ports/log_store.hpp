@@ -32,6 +32,7 @@ struct LogFilter {
     std::optional<DeploymentId>
         build;  // the build log of that deployment instead of instances' lines
     std::optional<Time> since;
+    std::optional<Time> until;  // and at that time
 };
 
 class LogStore {

@@ -204,12 +204,13 @@ Result<std::vector<std::int64_t>> LogDay::seqs(const std::vector<Source>& source
     for (const auto& source : sources) {
         Query query(*reader_, newest_first
                                   ? "SELECT seq FROM lines WHERE source = ? AND seq > ? AND at >= ?"
-                                    " ORDER BY seq DESC LIMIT ?"
-                                  : "SELECT seq FROM lines WHERE source = ? AND seq > ? AND at >= "
-                                    "? ORDER BY seq LIMIT ?");
+                                    " AND at <= ? ORDER BY seq DESC LIMIT ?"
+                                  : "SELECT seq FROM lines WHERE source = ? AND seq > ? AND at >= ?"
+                                    " AND at <= ? ORDER BY seq LIMIT ?");
         query.bind(source.id)
             .bind(after)
             .bind(filter.since ? count(*filter.since) : kEver)
+            .bind(filter.until ? count(*filter.until) : std::numeric_limits<std::int64_t>::max())
             .bind(limit);
         while (true) {
             LOCO_ASSIGN(const bool more, query.step());

@@ -77,6 +77,15 @@ void LogCollector::forget(const std::string& container) {
     if (open != 0) streams_.close(open);
 }
 
+void LogCollector::forget_all() {
+    std::vector<std::string> containers;
+    {
+        const std::lock_guard lock(mutex_);
+        for (const auto& [container, source] : sources_) containers.push_back(container);
+    }
+    for (const auto& container : containers) forget(container);
+}
+
 bool LogCollector::settled(const Source& source) const {
     return source.state == State::complete && kept_ >= source.last_queued;
 }

@@ -43,6 +43,8 @@ class LogCollector {
     bool drain(const std::string& container, std::chrono::milliseconds timeout);
     // Its container is gone, or about to be.
     void forget(const std::string& container);
+    // Somebody else follows them from now on; where this has come to is in the store.
+    void forget_all();
     // The last lines of an instance. Of its containers that have ended the rest is waited for, at most `timeout`.
     [[nodiscard]] Result<std::vector<LogLine>> tail(const AppId& app, const InstanceId& instance,
                                                     int lines, std::chrono::milliseconds timeout);

@@ -5,7 +5,10 @@
 #include <filesystem>
 #include <thread>
 
+#include "base/random.hpp"
+#include "telemetry/postgres_log_store.hpp"
 #include "telemetry/sqlite_log_store.hpp"
+#include "tests/support/postgres_server.hpp"
 
 namespace loco::telemetry {
 namespace {
@@ -38,23 +41,62 @@ LogFilter of(const AppId& app) {
     return filter;
 }
 
-class LogStoreContract : public ::testing::Test {
+// A kind of log store; open() again finds what was kept.
+class Home {
+  public:
+    virtual ~Home() = default;
+    virtual std::unique_ptr<LogStore> open() = 0;
+};
+
+class SqliteHome final : public Home {
+  public:
+    SqliteHome() {
+        std::string name = ::testing::TempDir() + "loco-logs-XXXXXX";
+        EXPECT_NE(::mkdtemp(name.data()), nullptr);
+        folder_ = name;
+    }
+    ~SqliteHome() override { std::filesystem::remove_all(folder_); }
+    std::unique_ptr<LogStore> open() override {
+        auto opened = SqliteLogStore::open({.folder = folder_ / "logs"}, clock_);
+        EXPECT_TRUE(opened) << opened.error().message;
+        return opened ? *std::move(opened) : nullptr;
+    }
+
+  private:
+    std::filesystem::path folder_;
+    SystemClock clock_;
+};
+
+class PostgresHome final : public Home {
+  public:
+    std::unique_ptr<LogStore> open() override {
+        auto opened = PostgresLogStore::open({.target = database_.target()}, clock_, random_);
+        EXPECT_TRUE(opened) << opened.error().message;
+        return opened ? *std::move(opened) : nullptr;
+    }
+
+  private:
+    test::TestDatabase database_;
+    SystemClock clock_;
+    SystemRandom random_;
+};
+
+struct Kind {
+    const char* name;
+    std::function<std::unique_ptr<Home>()> make;
+};
+void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
+
+class LogStoreContract : public ::testing::TestWithParam<Kind> {
   protected:
     void SetUp() override {
-        std::string name = ::testing::TempDir() + "loco-logs-XXXXXX";
-        ASSERT_NE(::mkdtemp(name.data()), nullptr);
-        folder_ = name;
+        home_ = GetParam().make();
         open();
-    }
-    void TearDown() override {
-        store_.reset();
-        std::filesystem::remove_all(folder_);
     }
     void open() {
         store_.reset();
-        auto opened = SqliteLogStore::open({.folder = folder_ / "logs"}, clock_);
-        ASSERT_TRUE(opened) << opened.error().message;
-        store_ = *std::move(opened);
+        store_ = home_->open();
+        ASSERT_NE(store_, nullptr);
     }
     void append(std::vector<LogLine> lines) {
         const auto result = store_->append(std::move(lines));
@@ -70,12 +112,17 @@ class LogStoreContract : public ::testing::Test {
         return texts(store_->last(filter, limit));
     }
 
-    std::filesystem::path folder_;
-    SystemClock clock_;
+    std::unique_ptr<Home> home_;
     std::unique_ptr<LogStore> store_;
 };
 
-TEST_F(LogStoreContract, EveryFieldOfALineComesBack) {
+INSTANTIATE_TEST_SUITE_P(
+    , LogStoreContract,
+    ::testing::Values(Kind{"sqlite", [] { return std::make_unique<SqliteHome>(); }},
+                      Kind{"postgres", [] { return std::make_unique<PostgresHome>(); }}),
+    [](const auto& kind) { return std::string(kind.param.name); });
+
+TEST_P(LogStoreContract, EveryFieldOfALineComesBack) {
     append({line(1, "hello")});
     const auto lines = store_->last(of(kShop), 10);
     ASSERT_EQ(lines->size(), 1U);
@@ -91,7 +138,7 @@ TEST_F(LogStoreContract, EveryFieldOfALineComesBack) {
     EXPECT_EQ(got.text, "hello");
 }
 
-TEST_F(LogStoreContract, TextIsKeptByteForByte) {
+TEST_P(LogStoreContract, TextIsKeptByteForByte) {
     const std::vector<std::string> hostile = {"",
                                               std::string("a\0b", 3),
                                               "\xff\xfe",
@@ -105,13 +152,13 @@ TEST_F(LogStoreContract, TextIsKeptByteForByte) {
     EXPECT_EQ(last(of(kShop)), hostile);
 }
 
-TEST_F(LogStoreContract, LinesComeInOrderOfTimeThoughTheyArriveInAnother) {
+TEST_P(LogStoreContract, LinesComeInOrderOfTimeThoughTheyArriveInAnother) {
     append({line(3, "c"), line(1, "a", "ins_2"), line(2, "b")});
     append({line(2, "b2", "ins_2")});
     EXPECT_THAT(last(of(kShop)), ElementsAre("a", "b", "b2", "c"));
 }
 
-TEST_F(LogStoreContract, AFollowerReadsEachLineOnceBySeq) {
+TEST_P(LogStoreContract, AFollowerReadsEachLineOnceBySeq) {
     std::int64_t seen = 0;
     std::vector<std::string> followed;
     const auto catch_up = [&] {
@@ -133,14 +180,14 @@ TEST_F(LogStoreContract, AFollowerReadsEachLineOnceBySeq) {
     EXPECT_THAT(followed, ElementsAre("1", "2", "3", "late", "5", "6"));
 }
 
-TEST_F(LogStoreContract, TheLastLinesAreTheNewest) {
+TEST_P(LogStoreContract, TheLastLinesAreTheNewest) {
     for (int i = 0; i < 10; ++i)
         append({line(i, std::to_string(i), "ins_" + std::to_string(i % 3))});
     EXPECT_THAT(last(of(kShop), 3), ElementsAre("7", "8", "9"));
     EXPECT_THAT(last(of(kShop), 0), IsEmpty());
 }
 
-TEST_F(LogStoreContract, FiltersLeaveOutWhatWasNotAskedFor) {
+TEST_P(LogStoreContract, FiltersLeaveOutWhatWasNotAskedFor) {
     auto worker = line(2, "worker", "ins_2");
     worker.process = "worker";
     auto newer = line(3, "v8", "ins_3");
@@ -173,11 +220,14 @@ TEST_F(LogStoreContract, FiltersLeaveOutWhatWasNotAskedFor) {
     filter.since = at(2);
     EXPECT_THAT(last(filter), ElementsAre("worker", "v8"));
     EXPECT_THAT(texts(store_->after(filter, 0, 1)), ElementsAre("worker"));
+    filter.until = at(2);
+    EXPECT_THAT(last(filter), ElementsAre("worker"));
+    EXPECT_THAT(texts(store_->after(filter, 0, 9)), ElementsAre("worker"));
     EXPECT_THAT(last(of(kOther)), ElementsAre("theirs"));
     EXPECT_THAT(last(of(AppId("app_x"))), IsEmpty());
 }
 
-TEST_F(LogStoreContract, TheNewestTimeOfAnInstanceIsKnownAlsoAfterARestart) {
+TEST_P(LogStoreContract, TheNewestTimeOfAnInstanceIsKnownAlsoAfterARestart) {
     append({line(5, "a"), line(9, "b"), line(7, "c"), line(11, "d", "ins_2")});
     for (int i = 0; i < 2; ++i) {
         EXPECT_EQ(*store_->newest("ins_1"), at(9));
@@ -187,7 +237,7 @@ TEST_F(LogStoreContract, TheNewestTimeOfAnInstanceIsKnownAlsoAfterARestart) {
     }
 }
 
-TEST_F(LogStoreContract, LinesAndSeqsGoOnAfterARestart) {
+TEST_P(LogStoreContract, LinesAndSeqsGoOnAfterARestart) {
     append({line(1, "before")});
     const auto seq = store_->last(of(kShop), 1)->front().seq;
     open();
@@ -196,7 +246,7 @@ TEST_F(LogStoreContract, LinesAndSeqsGoOnAfterARestart) {
     EXPECT_THAT(texts(store_->after(of(kShop), seq, 10)), ElementsAre("after"));
 }
 
-TEST_F(LogStoreContract, WhatBelongsToARemovedAppGoes) {
+TEST_P(LogStoreContract, WhatBelongsToARemovedAppGoes) {
     auto theirs = line(2, "theirs", "ins_9");
     theirs.app = kOther;
     append({theirs, line(1, "ours")});
@@ -211,7 +261,7 @@ TEST_F(LogStoreContract, WhatBelongsToARemovedAppGoes) {
     EXPECT_GT(store_->last(of(kShop), 1)->front().seq, seq);
 }
 
-TEST_F(LogStoreContract, AQueryIsBoundedWhateverItsLimit) {
+TEST_P(LogStoreContract, AQueryIsBoundedWhateverItsLimit) {
     std::vector<LogLine> lines;
     for (int i = 0; i < 300; ++i) lines.push_back(line(i, std::string(60'000, 'x')));
     append(std::move(lines));
@@ -224,7 +274,7 @@ TEST_F(LogStoreContract, AQueryIsBoundedWhateverItsLimit) {
     EXPECT_LE(bytes, 9U << 20);
 }
 
-TEST_F(LogStoreContract, ReadersAndWritersAtOnceLoseAndDoubleNothing) {
+TEST_P(LogStoreContract, ReadersAndWritersAtOnceLoseAndDoubleNothing) {
     constexpr int kWriters = 4;
     constexpr int kBatches = 50;
     std::atomic<int> running = kWriters;
