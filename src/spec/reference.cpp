@@ -36,8 +36,22 @@ Loco sets `PORT` (that of `[http]`), `LOCO_APP`, `LOCO_TEAM`, `LOCO_RELEASE`, `L
 
 ## Reserved for later
 
-`type = "static"`, `[[volumes]]`, `[cron.NAME]`, autoscaling (`cpu_target`, `max` other than `min`), `idle_after` and `[logs] retention` other than
-`7d` are known and refused until Loco honours them.
+`type = "static"`, `[[volumes]]`, `[cron.NAME]`, `idle_after` and `[logs] retention` other than `7d` are known and refused until Loco honours them.
+
+## Where apps run
+
+The same file deploys to one machine and to Kubernetes. What differs:
+
+| key | one machine | Kubernetes |
+| --- | --- | --- |
+| `scale.cpu_target`, `scale.max` | refused | a HorizontalPodAutoscaler (the cluster needs metrics.k8s.io) |
+| `health.path` with `protocol = "h2c"` | asked in HTTP/2 | refused: the kubelet asks in HTTP/1.1 |
+| no `health.path` | any answer below 500 to `/` is healthy | accepting connections is |
+| `health.interval`, `health.timeout` | milliseconds | rounded up to whole seconds |
+| `health.failures` | out of rotation, and replaced | out of rotation; after three times as many the container is started anew |
+| `deploy.stop_timeout` | ends as soon as no request is in flight | SIGTERM comes 5 s after the pod has left rotation |
+| `http.idle_timeout` | applied | the Gateway's own; an event says so where the key is set |
+| `APP.internal:PORT` | by this name | as `web.NAMESPACE:PORT`; the main port is 80 there |
 )";
 
 // A bar would end the table's cell.

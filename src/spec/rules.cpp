@@ -122,15 +122,14 @@ class Rules {
                      "the same `min` and `max`",
                      {},
                      "write `min = " + std::to_string(scale.max) + "` too, or leave `max` out"});
+            } else if (scale.min == scale.max && scale.cpu_target > 0) {
+                reporter_.mistake("scale.cpu_target", mark_of({"scale.cpu_target"}),
+                                  {"there is nothing to scale between: `min` and `max` are both " +
+                                       std::to_string(scale.min),
+                                   "a `max` of more than `min`",
+                                   {},
+                                   "set `max` to the most that may run, or leave this out"});
             }
-        }
-        if (scale.cpu_target > 0) {
-            reporter_.unsupported(
-                "scale.cpu_target", mark_of({"scale.cpu_target"}),
-                {"autoscaling is not supported yet",
-                 "0",
-                 {},
-                 "remove it (" + std::string(kLater) + ") and set `min` to what you need"});
         }
         if (scale.idle_after.count() > 0) {
             reporter_.unsupported("scale.idle_after", mark_of({"scale.idle_after"}),

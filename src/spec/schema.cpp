@@ -136,8 +136,8 @@ constexpr auto kAppFields = std::to_array<Field<AppSpec>>({
     {"scale.max", number(1, 100), at<&AppSpec::scale, &ScaleSpec::max>,
      "Must equal `min` while `cpu_target` is 0.", "`min`"},
     {"scale.cpu_target", number(0, 100), at<&AppSpec::scale, &ScaleSpec::cpu_target>,
-     "Percent of `cpu` at which instances are added. 0: no autoscaling; anything else is not "
-     "supported yet."},
+     "Percent of `cpu` at which instances are added, up to `max`. 0: no autoscaling. On Kubernetes "
+     "only: a server on one machine refuses anything else."},
     {"scale.idle_after", time(0, 30 * kDay), at<&AppSpec::scale, &ScaleSpec::idle_after>,
      "Without requests for so long, the app is stopped. 0: never; anything else is not supported "
      "yet."},
