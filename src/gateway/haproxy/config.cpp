@@ -73,7 +73,7 @@ global
 constexpr std::string_view kFrontend = R"(
 frontend gateway from front
 {binds}    stick-table type ipv6 size 50k expire 5m store conn_cur
-    tcp-request connection track-sc0 src unless {{ src 127.0.0.0/8 ::1 }}
+    tcp-request connection track-sc0 src unless {{ src 127.0.0.0/8 ::1{proxies} }}
     tcp-request connection reject if {{ sc0_conn_cur gt {per_source} }}
     acl special var(txn.route) -m sub |
     acl websocket req.hdr(Upgrade) -i websocket
@@ -88,16 +88,16 @@ frontend gateway from front
 {strip}    http-request del-header Upgrade unless websocket
     http-request del-header Connection unless websocket
     http-request set-header Connection Upgrade if websocket
-    http-request del-header HTTP2-Settings
+{client}    http-request del-header HTTP2-Settings
     http-request del-header Proxy
     http-request del-header Forwarded
     http-request del-header X-Real-IP
     http-request del-header X-Forwarded- -m beg
     http-request del-header X_ -m beg
-    http-request set-header X-Forwarded-For %[src]
-    http-request set-header X-Forwarded-Proto http
+    http-request set-header X-Forwarded-For %[{source}]
+    http-request set-header X-Forwarded-Proto {scheme}
     http-request set-header X-Forwarded-Host %[req.hdr(host)]
-    http-request set-header X-Forwarded-Port %[dst_port]
+    http-request set-header X-Forwarded-Port %[{port}]
     http-request set-header X-Request-Id %[uuid] unless {{ req.hdr(X-Request-Id) -m reg ^[A-Za-z0-9._-]{{8,128}}$ }}
     http-after-response set-header Content-Type "text/html; charset=utf-8" if {{ res.hdr(X-Loco-Page) -m found }} {{ var(txn.page) -m found }}
     http-after-response set-status 502 if {{ res.hdr(X-Loco-Page) -m found }} {{ status 500 }}
@@ -123,6 +123,18 @@ backend loco_api from api
     retries 3
     http-reuse safe
     server api {address} pool-purge-delay 500ms
+)";
+
+// What a proxy before the gateway says of the client, taken before its headers are removed. Of X-Forwarded-For only the last
+// address is the proxy's own word: those before it came from the client.
+constexpr std::string_view kClient = R"(    acl proxied src{proxies}
+    http-request set-var(txn.client) src
+    http-request set-var(txn.client) req.hdr_ip(X-Forwarded-For,-1) if proxied {{ req.hdr_ip(X-Forwarded-For,-1) -m found }}
+    http-request set-var(txn.scheme) str(http)
+    http-request set-var(txn.scheme) str(https) if proxied {{ req.hdr(X-Forwarded-Proto,-1) -i https }}
+    http-request set-var(txn.port) dst_port
+    http-request set-var(txn.port) int(443) if {{ var(txn.scheme) -m str https }}
+    http-request set-var(txn.port) req.hdr(X-Forwarded-Port,-1) if proxied {{ req.hdr(X-Forwarded-Port,-1) -m reg ^[1-9][0-9]{{0,4}}$ }}
 )";
 
 std::string strip_rules() {
@@ -165,8 +177,8 @@ Result<> check_options(const Options& options) {
         }
     }
     if (options.listen.empty() || !std::ranges::all_of(options.listen, plain) ||
-        !plain(options.base_domain) || !plain(options.api_address) ||
-        (!options.run_as.empty() && !plain(options.run_as))) {
+        !std::ranges::all_of(options.trusted_proxies, plain) || !plain(options.base_domain) ||
+        !plain(options.api_address) || (!options.run_as.empty() && !plain(options.run_as))) {
         return fail(ErrorKind::invalid, "the gateway's addresses or its domain are malformed");
     }
     if (options.slots < 1 || options.slots > kMaxSlots || options.threads < 1 ||
@@ -201,8 +213,8 @@ std::string render_config(const Options& options) {
 
     text += "\ndefaults slot\n" + timeouts(options);
     // 500 is what a request gets whose instance has just died, when Loco cuts its connections off.
-    text += error(options, 500, "broken") + error(options, 502, "broken") + error(options, 503, "refused", " hdr Retry-After 2") +
-            error(options, 504, "late");
+    text += error(options, 500, "broken") + error(options, 502, "broken") +
+            error(options, 503, "refused", " hdr Retry-After 2") + error(options, 504, "late");
     const auto none = fmt::format("{{ nbsrv eq 0 }}");
     const auto starting = fmt::format("{} {{ be_name,map({}/starting.map) -m found }}", none,
                                       options.data_dir.string());
@@ -211,11 +223,20 @@ std::string render_config(const Options& options) {
         fmt::arg("starting", give(options, 503, "starting", " hdr Retry-After 2", starting)),
         fmt::arg("down", give(options, 503, "down", " hdr Retry-After 10", none)));
 
+    const bool proxied = !options.trusted_proxies.empty();
+    std::string proxies;
+    for (const auto& network : options.trusted_proxies) proxies += " " + network;
     std::string binds;
     for (const auto& address : options.listen) binds += "    bind " + address + "\n";
     text += fmt::format(
         fmt::runtime(kFrontend), fmt::arg("binds", binds),
         fmt::arg("dir", options.data_dir.string()), fmt::arg("domain", options.base_domain),
+        fmt::arg("proxies", proxies),
+        fmt::arg("client",
+                 proxied ? fmt::format(fmt::runtime(kClient), fmt::arg("proxies", proxies)) : ""),
+        fmt::arg("source", proxied ? "var(txn.client)" : "src"),
+        fmt::arg("scheme", proxied ? "%[var(txn.scheme)]" : "http"),
+        fmt::arg("port", proxied ? "var(txn.port)" : "dst_port"),
         fmt::arg("per_source", std::max(options.max_connections / 2, 1)),
         fmt::arg("unknown", give(options, 404, "unknown", "", "!{ var(txn.route) -m found }")),
         fmt::arg("strip", strip_rules()));

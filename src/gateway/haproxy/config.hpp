@@ -24,6 +24,8 @@ struct Options {
     std::filesystem::path master_socket;  // the same; empty: data_dir/master.sock
     std::string base_domain = "localhost";
     std::string api_address = "127.0.0.1:8081";  // loco.BASE_DOMAIN goes there
+    // Networks ("192.0.2.7/32") of proxies before the gateway: what they say of the client is believed.
+    std::vector<std::string> trusted_proxies = {};
     int slots = 256;          // backends to declare at least; HaproxyGateway grows them
     std::string run_as = {};  // user and group that the worker becomes; empty: stay who started it
     int threads = 2;

@@ -74,7 +74,8 @@ Result<std::unique_ptr<HaproxyGateway>> HaproxyGateway::open(const haproxy::Opti
 
 HaproxyGateway::HaproxyGateway(const haproxy::Options& options, haproxy::SlotFiles files,
                                int grow_by)
-    : stats_socket_(haproxy::stats_socket(options)),
+    : data_dir_(options.data_dir),
+      stats_socket_(haproxy::stats_socket(options)),
       master_socket_(haproxy::master_socket(options)),
       grow_by_(grow_by),
       files_(std::move(files)) {}
@@ -103,6 +104,9 @@ Result<> HaproxyGateway::remove(const AppId& app) {
 Result<> HaproxyGateway::sync(const std::vector<AppRoutes>& all) {
     for (const auto& routes : all) LOCO_TRY(check(routes));
     const std::lock_guard lock(mutex_);
+    // Another loco-api may have led, and written them, since they were read.
+    LOCO_ASSIGN(files_, haproxy::SlotFiles::open(data_dir_));
+    settled_ = false;
     std::set<AppId> named;
     for (const auto& routes : all) named.insert(routes.app);
     std::set<AppId> gone;

@@ -65,6 +65,7 @@ class HaproxyGateway final : public Gateway {
     [[nodiscard]] Result<T> noted(Result<T> result);
 
     std::mutex mutex_;
+    std::filesystem::path data_dir_;
     std::filesystem::path stats_socket_;
     std::filesystem::path master_socket_;
     int grow_by_;

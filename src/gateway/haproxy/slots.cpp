@@ -6,6 +6,7 @@
 #include <sstream>
 #include <utility>
 
+#include "base/log.hpp"
 #include "gateway/routes.hpp"
 #include "os/file.hpp"
 
@@ -170,9 +171,15 @@ Result<SlotFiles> SlotFiles::open(std::filesystem::path data_dir) {
         if (!text && text.error().kind == ErrorKind::not_found) break;
         if (!text) return fail(text.error());
         auto slot = parse_slot(*text);
-        if (!slot) return fail(std::move(slot.error()).while_("read " + path.string()));
-        if (slot->number != number)
-            return fail(ErrorKind::internal, path.string() + " is another slot's");
+        if (slot && slot->number != number)
+            slot = fail(ErrorKind::internal, "it is another slot's");
+        if (!slot) {
+            log::failure(
+                "a file of the gateway's routes is damaged and made anew: " + path.string(),
+                slot.error());
+            slot = Slot{.number = number};
+            LOCO_TRY(os::write_file_atomically(path, render(*slot)));
+        }
         files.index(*slot);
         files.slots_.push_back(std::move(*slot));
     }

@@ -44,7 +44,8 @@ struct Slot {
 
 class SlotFiles {
   public:
-    // Reads what is there. internal with the file's name when one can't be understood.
+    // Reads what is there. One that can't be understood is written anew as a free one: all of it follows from the database,
+    // and the next sync says so.
     [[nodiscard]] static Result<SlotFiles> open(std::filesystem::path data_dir);
 
     [[nodiscard]] int count() const { return static_cast<int>(slots_.size()); }

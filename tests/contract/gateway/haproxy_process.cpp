@@ -27,7 +27,8 @@ std::vector<pid_t> children_of(pid_t pid) {
 // Any of its threads is: the first may be a zombie while another still holds the listening sockets.
 bool alive(pid_t pid) {
     std::error_code gone;  // the process may end at any of these steps
-    for (std::filesystem::directory_iterator task("/proc/" + std::to_string(pid) + "/task", gone), end;
+    for (std::filesystem::directory_iterator task("/proc/" + std::to_string(pid) + "/task", gone),
+         end;
          !gone && task != end; task.increment(gone)) {
         const auto text = os::read_file(task->path() / "stat", 4096);
         if (!text) continue;

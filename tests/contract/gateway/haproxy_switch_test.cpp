@@ -2,9 +2,12 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
+#include "gateway/haproxy/runtime_api.hpp"
+#include "os/file.hpp"
 #include "tests/contract/gateway/haproxy_fixture.hpp"
 
 namespace loco::gateway {
@@ -54,6 +57,19 @@ class PostLoad {
     std::atomic<std::uint64_t> failed_ = 0;
     std::vector<std::thread> threads_;
 };
+
+TEST(HaproxyTable, AMessageInItsPlaceIsAnErrorAndNoEmptyTable) {
+    const auto rows =
+        haproxy::parse_csv("# pxname,svname,scur,\ns0001,ins_1,3,\n", {"svname", "scur"});
+    ASSERT_TRUE(rows) << rows.error().message;
+    ASSERT_EQ(rows->size(), 1U);
+    EXPECT_EQ(rows->at(0).at("scur"), "3");
+    for (const auto* text : {"No such proxy.\n", "", "# pxname,\ns0001,\n"}) {
+        const auto refused = haproxy::parse_csv(text, {"svname", "scur"});
+        ASSERT_FALSE(refused) << text;
+        EXPECT_EQ(refused.error().kind, ErrorKind::internal);
+    }
+}
 
 TEST_F(Haproxy, AHundredSwitchesUnderKeepAlivePostsFailNone) {
     start();
@@ -211,6 +227,29 @@ TEST_F(Haproxy, RoutesOfAnyAllowedSpellingGoThroughItsCommandLine) {
     ASSERT_TRUE(gateway_->apply(wanted));
     EXPECT_EQ(get("a.localhost", "/x;y'z$(id)&a=b!*,:@~/q").status, 404);
     EXPECT_EQ(get("a.localhost", "/plain").status, 200);
+}
+
+TEST_F(Haproxy, AFileOfRoutesThatIsDamagedIsMadeAnewInsteadOfKeepingLocoFromStarting) {
+    start();
+    const auto app = new_app();
+    const auto wanted = routes(app, "a.localhost", {endpoint()});
+    ASSERT_TRUE(gateway_->apply(wanted));
+    int damaged = 0;
+    for (const auto& file :
+         std::filesystem::directory_iterator(haproxy_->options().data_dir / "slots")) {
+        const auto text = os::read_file(file.path());
+        ASSERT_TRUE(text);
+        if (!text->contains(app.str())) continue;
+        ASSERT_TRUE(os::write_file_atomically(file.path(), "# half a fi\n# what is this\n"));
+        ++damaged;
+    }
+    ASSERT_EQ(damaged, 1);
+    open();
+    ASSERT_TRUE(gateway_->sync({wanted}));
+    EXPECT_EQ(get("a.localhost", "/").status, 200);
+    haproxy_->kill();
+    haproxy_->start();
+    EXPECT_EQ(get("a.localhost", "/").status, 200) << "what it reads at a start is whole again";
 }
 
 TEST_F(Haproxy, WhatAnotherHandChangedIsPutRightBySync) {

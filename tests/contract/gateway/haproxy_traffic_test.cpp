@@ -36,6 +36,44 @@ TEST_F(Haproxy, SaysWhoTheClientWasAndBelievesNobody) {
                     .body.contains("x-request-id: req_0123456789\r\n"));
 }
 
+TEST_F(Haproxy, BelievesOfAClientWhatATrustedProxySaysAndOnlyItsOwnWord) {
+    start([](haproxy::Options& options) {
+        options.trusted_proxies = {"192.0.2.7/32", "127.0.0.0/8"};
+    });
+    ASSERT_TRUE(gateway_->apply(routes(new_app(), "a.localhost", {endpoint()})));
+    const auto head = get("a.localhost", "/",
+                          "X-Forwarded-For: 6.6.6.6, 203.0.113.9\r\nX-Forwarded-Proto: https\r\n"
+                          "X-Forwarded-Host: evil\r\nX-Real-IP: 9.9.9.9\r\n")
+                          .body;
+    EXPECT_TRUE(head.contains("x-forwarded-for: 203.0.113.9\r\n")) << head;
+    EXPECT_TRUE(head.contains("x-forwarded-proto: https\r\n")) << head;
+    EXPECT_TRUE(head.contains("x-forwarded-port: 443\r\n")) << head;
+    EXPECT_TRUE(head.contains("x-forwarded-host: a.localhost\r\n")) << head;
+    for (const auto* lie : {"6.6.6.6", "9.9.9.9", "evil"})
+        EXPECT_FALSE(head.contains(lie)) << lie << " in " << head;
+    const auto other_port =
+        get("a.localhost", "/", "X-Forwarded-Proto: https\r\nX-Forwarded-Port: 8443\r\n").body;
+    EXPECT_TRUE(other_port.contains("x-forwarded-port: 8443\r\n")) << other_port;
+    // What is no address, scheme or port, or nothing: as from anybody.
+    for (const auto* odd :
+         {"", "X-Forwarded-For: nobody\r\nX-Forwarded-Proto: gopher\r\nX-Forwarded-Port: x\r\n"}) {
+        const auto plain = get("a.localhost", "/", odd).body;
+        EXPECT_TRUE(plain.contains("x-forwarded-for: 127.0.0.1\r\n")) << plain;
+        EXPECT_TRUE(plain.contains("x-forwarded-proto: http\r\n")) << plain;
+        EXPECT_TRUE(plain.contains(fmt::format("x-forwarded-port: {}\r\n", haproxy_->port())))
+            << plain;
+    }
+}
+
+TEST_F(Haproxy, BelievesNobodyElseWhereAProxyIsTrusted) {
+    start([](haproxy::Options& options) { options.trusted_proxies = {"192.0.2.7/32"}; });
+    ASSERT_TRUE(gateway_->apply(routes(new_app(), "a.localhost", {endpoint()})));
+    const auto head =
+        get("a.localhost", "/", "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\n").body;
+    EXPECT_TRUE(head.contains("x-forwarded-for: 127.0.0.1\r\n")) << head;
+    EXPECT_TRUE(head.contains("x-forwarded-proto: http\r\n")) << head;
+}
+
 TEST_F(Haproxy, ItsOwnPagesAreHtmlForBrowsersAndProblemsForPrograms) {
     start();
     const auto app = new_app();
