@@ -24,6 +24,19 @@ int archive_read_support_format_tar(archive* self) {
 int archive_read_open_memory(archive* self, const void* data, size_t size) {
     return REAL(archive_read_open_memory)(self, data, size);
 }
+int archive_read_support_format_raw(archive* self) {
+    return REAL(archive_read_support_format_raw)(self);
+}
+int archive_read_support_format_empty(archive* self) {
+    return REAL(archive_read_support_format_empty)(self);
+}
+int archive_read_append_filter(archive* self, int filter) {
+    return REAL(archive_read_append_filter)(self, filter);
+}
+int archive_read_open(archive* self, void* user, archive_open_callback* open,
+                      archive_read_callback* read, archive_close_callback* close) {
+    return REAL(archive_read_open)(self, user, open, read, close);
+}
 int archive_read_next_header(archive* self, archive_entry** entry) {
     return REAL(archive_read_next_header)(self, entry);
 }
@@ -57,6 +70,15 @@ archive_entry* archive_entry_clear(archive_entry* entry) {
 }
 void archive_entry_free(archive_entry* entry) { REAL(archive_entry_free)(entry); }
 mode_t archive_entry_filetype(archive_entry* entry) { return REAL(archive_entry_filetype)(entry); }
+const char* archive_entry_pathname(archive_entry* entry) {
+    return REAL(archive_entry_pathname)(entry);
+}
+const char* archive_entry_pathname_utf8(archive_entry* entry) {
+    return REAL(archive_entry_pathname_utf8)(entry);
+}
+const char* archive_entry_hardlink(archive_entry* entry) {
+    return REAL(archive_entry_hardlink)(entry);
+}
 const char* archive_entry_symlink(archive_entry* entry) {
     return REAL(archive_entry_symlink)(entry);
 }

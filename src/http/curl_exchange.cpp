@@ -29,6 +29,9 @@ Result<> Exchange::prepare(CURL* easy) {
     }
     curl_easy_setopt(easy, CURLOPT_URL, request_.url.c_str());
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    // Not HTTP/2, which TLS would choose: Debian 12's libcurl (7.88) writes beyond its buffers where many streams share a
+    // connection (seen with some 800 followed logs beside the watches). A stream has a connection of its own.
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");  // also none from the environment
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);

@@ -94,6 +94,15 @@ Result<bool> exists(const std::filesystem::path& path) {
     return fail(ErrorKind::internal, what);
 }
 
+Result<> check_kept_key(const std::filesystem::path& path) {
+    struct stat info{};
+    if (::stat(path.c_str(), &info) != 0) return fail_errno(errno, "look at " + path.string());
+    const bool trusted = info.st_uid == 0 || info.st_uid == ::geteuid();
+    if (S_ISREG(info.st_mode) && trusted && (info.st_mode & 027) == 0) return {};
+    return fail(ErrorKind::forbidden, "others may read or change the key file " + path.string(),
+                "mount it with mode 0400, or 0440 and a group of its own");
+}
+
 Result<> make_directories(const std::filesystem::path& path, mode_t mode) {
     std::filesystem::path so_far;
     for (const auto& part : path) {

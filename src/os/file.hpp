@@ -24,6 +24,9 @@ namespace loco::os {
 // Whether there is something of that name; forbidden where this user may not look.
 [[nodiscard]] Result<bool> exists(const std::filesystem::path& path);
 
+// Whether a file that somebody else keeps for us, a mounted Secret, is fit to hold a key: regular once links are followed,
+// root's or ours, writable by its owner alone, readable by our group at most. forbidden with what is wrong.
+[[nodiscard]] Result<> check_kept_key(const std::filesystem::path& path);
 [[nodiscard]] Result<> make_directories(const std::filesystem::path& path, mode_t mode = 0755);
 
 // An advisory lock (flock) held while the object lives; the kernel lets go when the process dies.
