@@ -186,6 +186,43 @@ Diagnosis diagnose_not_stopped() {
          "then deploy again: loco redeploy"});
 }
 
+Diagnosis diagnose_unschedulable(const std::vector<Unhealthy>& instances, Millis timeout,
+                                 const std::string& words) {
+    std::string names;
+    for (const auto& one : instances) names += (names.empty() ? "" : ", ") + one.name;
+    return make("unschedulable", DeploymentState::rolling,
+                names + " got no node within " + seconds_text(timeout) + ": " + words, {},
+                {"see what the nodes have left: kubectl describe nodes",
+                 "ask for less: [resources] in loco.toml, or loco scale; or add a node"});
+}
+
+Diagnosis diagnose_image_pull(const Instance& instance, const std::string& words) {
+    return make("image_pull_failed", DeploymentState::rolling,
+                instance_name(instance) +
+                    " could not be started: its node cannot fetch the image: " + words,
+                {},
+                {"check that the nodes reach the registry under the name that Loco gives it",
+                 "then deploy again: loco redeploy"});
+}
+
+Diagnosis diagnose_not_routed(const std::string& words) {
+    return make("not_routed", DeploymentState::rolling,
+                "the new instances are healthy, but the gateway did not take the app's routes" +
+                    (words.empty() ? std::string() : ": " + words),
+                {},
+                {"see what is wrong with the Gateway: kubectl describe gateway -A",
+                 "then deploy again: loco redeploy"});
+}
+
+Diagnosis diagnose_not_replaced(Millis timeout) {
+    return make(
+        "not_replaced", DeploymentState::rolling,
+        "the new instances are healthy, but the cluster did not finish the rollout within " +
+            seconds_text(timeout),
+        {},
+        {"see what keeps the old pods: kubectl describe pods", "then deploy again: loco redeploy"});
+}
+
 Diagnosis diagnose_gateway_unreachable() {
     return make("gateway_unreachable", DeploymentState::rolling,
                 "the new instances are healthy, but the gateway could not be told to send them "

@@ -45,6 +45,16 @@ struct Unhealthy {
 // strategy = "recreate": what served before did not make room before the deadline.
 [[nodiscard]] Diagnosis diagnose_not_stopped();
 
+// On a cluster: no node can take what is brought up; `words` are the cluster's.
+[[nodiscard]] Diagnosis diagnose_unschedulable(const std::vector<Unhealthy>& instances,
+                                               Millis timeout, const std::string& words);
+// On a cluster: a node could not fetch the image.
+[[nodiscard]] Diagnosis diagnose_image_pull(const Instance& instance, const std::string& words);
+// On a cluster: all is ready, but the gateway did not take the routes before the deadline.
+[[nodiscard]] Diagnosis diagnose_not_routed(const std::string& words);
+// On a cluster: all is ready, but what served before was not gone at the deadline.
+[[nodiscard]] Diagnosis diagnose_not_replaced(Millis timeout);
+
 // The gateway could not be told to move the traffic before the deadline.
 [[nodiscard]] Diagnosis diagnose_gateway_unreachable();
 // The client's lease ran out while it was building.

@@ -182,7 +182,10 @@ Result<Object> Client::apply(const Kind& kind, const Object& object, ApplyOption
             "apply " + applying.what + ": the object does not name itself, or is of another kind");
     }
     Query query(path_of(kind, namespace_, name));
-    query.add("fieldManager", options_.field_manager).add("fieldValidation", "Strict");
+    query
+        .add("fieldManager",
+             options.field_manager.empty() ? options_.field_manager : options.field_manager)
+        .add("fieldValidation", "Strict");
     if (options.force) query.add("force", "true");
     if (options.dry_run) query.add("dryRun", "All");
     http::Headers headers;

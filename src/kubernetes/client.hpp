@@ -50,6 +50,8 @@ struct ObjectList {
 struct ApplyOptions {
     bool force = false;    // take over fields that others set, instead of apply_conflict
     bool dry_run = false;  // checked and defaulted by the server, not kept
+    // Instead of the client's: for fields that are set apart from the rest of their object.
+    std::string field_manager = {};
 };
 
 struct RemoveOptions {

@@ -95,8 +95,17 @@ class Runtime {
 
     // Makes sure that the engine has the image by digest (pulls it if not). not_found when the registry has none.
     [[nodiscard]] virtual Result<ImageFacts> ensure_image(const ImageRef& image) = 0;
+    // Fetches that run now end as interrupted, as soon as they can.
+    virtual void interrupt() {}
     // Removes the image; kept silently while a container uses it. Only images of Loco's registry.
     [[nodiscard]] virtual Result<> remove_image(const ImageRef& image) = 0;
+
+    // Removes the tag that a push has left with the engine, where it pushed from here; the image stays while anything else
+    // needs it. A runtime that nobody pushes from has none.
+    [[nodiscard]] virtual Result<> remove_tag(const std::string& /*repository*/,
+                                              const std::string& /*tag*/) {
+        return {};
+    }
 
     // Creates and starts the container of (instance, attempt); one that exists already is started if it never was,
     // and left alone if it has run. Containers of the instance's earlier attempts are removed first.

@@ -141,6 +141,15 @@ class Store {
     // none left out, on a thread of the store's, soon after they became visible. Not called where there is only one.
     // An empty one ends it: then the last call has returned.
     virtual void on_events_of_all(std::function<void(const std::vector<Event>&)> /*listener*/) {}
+
+    // Tells the other servers on the database that there may be work to do for that app, also where no event says so; as
+    // soon as its database answers. Any thread; does not block. Nothing where there is only one, or on_events_of_all has
+    // no listener.
+    virtual void wake_others(const AppId& /*app*/) {}
+    // What others tell by wake_others; without an app when something may have been missed, and every app may want a look.
+    // On the thread of on_events_of_all; set before that.
+    virtual void on_wakes_of_others(std::function<void(const std::optional<AppId>&)> /*listener*/) {
+    }
 };
 
 }  // namespace loco

@@ -39,9 +39,14 @@ Result<> add_instances(WriteTx& tx, const AppRows& rows, const Changes& changes,
     LOCO_ASSIGN(const auto used, tx.addresses(rows.team.id));
     taken.insert(used.begin(), used.end());
     for (auto instance : changes.new_instances) {
-        LOCO_ASSIGN(instance.address, addresses.give(rows.team, taken));
-        taken.insert(instance.address);
-        instance.id = InstanceId::make(clock, random);
+        if (instance.id.empty()) {
+            LOCO_ASSIGN(instance.address, addresses.give(rows.team, taken));
+            taken.insert(instance.address);
+            instance.id = InstanceId::make(clock, random);
+        } else if (const auto there = tx.instance(instance.id);
+                   there || there.error().kind != ErrorKind::not_found) {
+            return there ? moved_on() : fail(there.error());  // another process has seen it first
+        }
         LOCO_TRY(tx.put(instance));
     }
     return {};

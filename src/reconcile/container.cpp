@@ -10,25 +10,23 @@ std::vector<std::string> command_of(const AppSpec& spec, const Instance& instanc
     return spec.deploy.command;
 }
 
-// Loco's own names win over everything, secrets over [env].
-SecretEnv environment(const ContainerInput& input, SecretEnv secrets) {
-    const auto& spec = input.release.spec;
+}  // namespace
+
+SecretEnv environment(const AppRows& rows, const Release& release, SecretEnv secrets,
+                      const std::string& url) {
+    const auto& spec = release.spec;
     SecretEnv env = std::move(secrets);
     for (const auto& [name, value] : spec.env) env.try_emplace(name, Secret<>(value));
     const auto set = [&env](const std::string& name, std::string value) {
         env[name] = Secret<>(std::move(value));
     };
     if (!spec.ports.empty()) set("PORT", std::to_string(spec.ports[0].port));
-    set("LOCO_APP", input.rows.app.name);
-    set("LOCO_TEAM", input.rows.team.slug);
-    set("LOCO_RELEASE", release_name(input.release.number));
-    set("LOCO_PROCESS", input.instance.process);
-    set("LOCO_INSTANCE", input.instance.id.str());
-    set("LOCO_URL", input.url);
+    set("LOCO_APP", rows.app.name);
+    set("LOCO_TEAM", rows.team.slug);
+    set("LOCO_RELEASE", release_name(release.number));
+    set("LOCO_URL", url);
     return env;
 }
-
-}  // namespace
 
 ContainerSpec container_spec(ContainerInput input) {
     ContainerSpec out;
@@ -40,7 +38,9 @@ ContainerSpec container_spec(ContainerInput input) {
     out.uid = input.release.uid;
     out.gid = input.release.gid;
     out.command = command_of(spec, input.instance);
-    out.env = environment(input, std::move(input.secrets));
+    out.env = environment(input.rows, input.release, std::move(input.secrets), input.url);
+    out.env["LOCO_PROCESS"] = Secret<>(input.instance.process);
+    out.env["LOCO_INSTANCE"] = Secret<>(input.instance.id.str());
     out.writable = spec.resources.writable;
     if (input.instance.process == main_process(spec))
         out.aliases = {input.rows.app.name + ".internal"};

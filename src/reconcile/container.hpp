@@ -24,4 +24,9 @@ struct ContainerInput {
 
 [[nodiscard]] ContainerSpec container_spec(ContainerInput input);
 
+// What all containers of the release have in their environment; what differs by instance is missing. Loco's own names win over
+// everything, secrets over [env].
+[[nodiscard]] SecretEnv environment(const AppRows& rows, const Release& release, SecretEnv secrets,
+                                    const std::string& url);
+
 }  // namespace loco::reconcile

@@ -1,10 +1,17 @@
 #include "reconcile/images.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
 namespace loco::reconcile {
+namespace {
+
+// The life of a push token, the minute that the registry allows clocks to differ, and one for what has begun.
+constexpr auto kPushEnds = std::chrono::minutes(7);
+
+}  // namespace
 
 std::vector<ObsoleteImage> obsolete_images(const AppRows& rows,
                                            const std::vector<Release>& releases) {
@@ -37,9 +44,12 @@ std::vector<ObsoleteImage> obsolete_images(const AppRows& rows,
     return out;
 }
 
-std::vector<Deployment> unreleased_images(const AppRows& rows, const std::vector<Release>& releases,
-                                          const std::vector<Deployment>& deployments) {
-    std::set<std::pair<std::string, std::string>> images;
+namespace {
+
+using Images = std::set<std::pair<std::string, std::string>>;  // repository and digest
+
+Images needed_images(const AppRows& rows, const std::vector<Release>& releases) {
+    Images images;
     for (const auto& release : releases) {
         if (release.image_kept) images.emplace(release.repository, release.digest);
     }
@@ -47,6 +57,14 @@ std::vector<Deployment> unreleased_images(const AppRows& rows, const std::vector
         images.emplace(release.repository, release.digest);
     for (const auto& deployment : rows.open)
         images.emplace(deployment.repository, deployment.digest);
+    return images;
+}
+
+}  // namespace
+
+std::vector<Deployment> unreleased_images(const AppRows& rows, const std::vector<Release>& releases,
+                                          const std::vector<Deployment>& deployments) {
+    auto images = needed_images(rows, releases);
     std::vector<Deployment> out;
     for (const auto& deployment : deployments) {
         const bool unreleased =
@@ -55,6 +73,26 @@ std::vector<Deployment> unreleased_images(const AppRows& rows, const std::vector
             out.push_back(deployment);
     }
     return out;
+}
+
+std::vector<Deployment> unreported_pushes(const std::vector<Deployment>& deployments) {
+    std::vector<Deployment> out;
+    std::ranges::copy_if(deployments, std::back_inserter(out), [](const Deployment& one) {
+        return is_terminal(one.state) && one.push_token_given && one.digest.empty() &&
+               !one.tag.empty();
+    });
+    return out;
+}
+
+Time push_ends(const Deployment& deployment) {
+    const auto pushing = deployment.phases.find("pushing");
+    return (pushing == deployment.phases.end() ? deployment.created_at : pushing->second) +
+           kPushEnds;
+}
+
+bool is_needed(const AppRows& rows, const std::vector<Release>& releases,
+               const std::string& repository, const std::string& digest) {
+    return needed_images(rows, releases).contains({repository, digest});
 }
 
 }  // namespace loco::reconcile

@@ -26,4 +26,14 @@ struct ObsoleteImage {
                                                         const std::vector<Release>& releases,
                                                         const std::vector<Deployment>& deployments);
 
+// Of `deployments` (an app's), those that have ended, and that may have pushed an image of which nobody was told: they had a
+// push token, and reported nothing. What was pushed lies under their tag.
+[[nodiscard]] std::vector<Deployment> unreported_pushes(const std::vector<Deployment>& deployments);
+// When none of them can push any more, as its token has ended.
+[[nodiscard]] Time push_ends(const Deployment& deployment);
+
+// Whether something of the app needs that image.
+[[nodiscard]] bool is_needed(const AppRows& rows, const std::vector<Release>& releases,
+                             const std::string& repository, const std::string& digest);
+
 }  // namespace loco::reconcile

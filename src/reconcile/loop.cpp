@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "base/log.hpp"
 
@@ -34,30 +35,47 @@ PassResult guarded_pass(Reconciler& reconciler, const AppId& app) {
 }  // namespace
 
 struct Loop::State : std::enable_shared_from_this<Loop::State> {
+    // Thousands that are looked at because something might have changed must not hold up one of which something has.
+    enum class Turn : std::uint8_t { none, later, soon };
     struct Entry {
-        bool queued = false;
+        Turn queued = Turn::none;
         bool running = false;
-        bool again = false;  // woken while it ran
+        Turn again = Turn::none;  // woken while it ran
         int failures = 0;
         std::optional<Steady> due;
     };
 
     State(const LoopPorts& p, LoopOptions o) : ports(p), options(o) {}
 
-    void wake(const AppId& app) {
+    void wake(const AppId& app, Turn turn) {
         const std::lock_guard lock(mutex);
-        enqueue(app);
+        enqueue(app, turn);
     }
 
-    void enqueue(const AppId& app) {
+    void enqueue(const AppId& app, Turn turn) {
         auto& entry = entries[app];
         if (entry.running) {
-            entry.again = true;
-        } else if (!entry.queued) {
-            entry.queued = true;
-            queue.push_back(app);
+            entry.again = std::max(entry.again, turn);
+        } else if (entry.queued < turn) {
+            // What it was queued for before is passed over.
+            entry.queued = turn;
+            (turn == Turn::soon ? soon : later).push_back(app);
             changed.notify_one();
         }
+    }
+
+    // Nothing when none is waiting.
+    std::optional<AppId> take() {
+        for (const auto turn : {Turn::soon, Turn::later}) {
+            auto& queue = turn == Turn::soon ? soon : later;
+            while (!queue.empty()) {
+                AppId app = std::move(queue.front());
+                queue.pop_front();
+                const auto found = entries.find(app);
+                if (found != entries.end() && found->second.queued == turn) return app;
+            }
+        }
+        return std::nullopt;
     }
 
     void set_due(const AppId& app, Entry& entry, Steady due) {
@@ -73,7 +91,7 @@ struct Loop::State : std::enable_shared_from_this<Loop::State> {
             // A timer that was replaced by another is passed over.
             if (found == entries.end() || found->second.due != due) continue;
             found->second.due.reset();
-            enqueue(app);
+            enqueue(app, Turn::soon);
         }
     }
 
@@ -81,7 +99,8 @@ struct Loop::State : std::enable_shared_from_this<Loop::State> {
         std::unique_lock lock(mutex);
         while (!stopping) {
             enqueue_due(std::chrono::steady_clock::now());
-            if (queue.empty() || syncing) {
+            const auto next = syncing ? std::nullopt : take();
+            if (!next) {
                 if (timers.empty() || syncing) {
                     changed.wait(lock);
                 } else {
@@ -91,10 +110,9 @@ struct Loop::State : std::enable_shared_from_this<Loop::State> {
                 }
                 continue;
             }
-            const AppId app = queue.front();
-            queue.pop_front();
+            const AppId& app = *next;
             auto& entry = entries[app];
-            entry.queued = false;
+            entry.queued = Turn::none;
             entry.running = true;
             entry.due.reset();
             ++running;
@@ -113,11 +131,8 @@ struct Loop::State : std::enable_shared_from_this<Loop::State> {
     void settle(const AppId& app, const PassResult& result) {
         auto& entry = entries[app];
         entry.running = false;
-        if (entry.again) {
-            entry.again = false;
-            enqueue(app);
-        }
-        if (result.gone && !entry.queued) {
+        enqueue(app, std::exchange(entry.again, Turn::none));
+        if (result.gone && entry.queued == Turn::none) {
             entries.erase(app);
             return;
         }
@@ -135,7 +150,7 @@ struct Loop::State : std::enable_shared_from_this<Loop::State> {
         } else {
             entry.failures = 0;
         }
-        if (due && !entry.queued) set_due(app, entry, *due);
+        if (due && entry.queued == Turn::none) set_due(app, entry, *due);
     }
 
     // The gateway's routes, while no pass runs. Not waited for: what cannot be done now is tried at the next sweep.
@@ -161,14 +176,14 @@ struct Loop::State : std::enable_shared_from_this<Loop::State> {
                 return {};
             });
         });
-        for (const auto& app : apps) wake(app);
+        for (const auto& app : apps) wake(app, Turn::later);
         return listed;
     }
 
     void sweep() {
         guarded("a sweep did not end", [&]() -> Result<> {
             const auto result = ports.reconciler.sweep();
-            for (const auto& app : result.suspicious) wake(app);
+            for (const auto& app : result.suspicious) wake(app, Turn::later);
             if (result.error) return fail(*result.error);
             return {};
         });
@@ -214,7 +229,8 @@ struct Loop::State : std::enable_shared_from_this<Loop::State> {
     std::condition_variable changed;  // queue, timers, syncing, stopping
     std::condition_variable sweep_wanted;
     std::map<AppId, Entry> entries;
-    std::deque<AppId> queue;
+    std::deque<AppId> soon;
+    std::deque<AppId> later;
     std::multimap<Steady, AppId> timers;
     std::size_t running = 0;
     bool syncing = true;  // until the first sync was tried
@@ -226,19 +242,16 @@ struct Loop::State : std::enable_shared_from_this<Loop::State> {
 Loop::Loop(const LoopPorts& ports, LoopOptions options)
     : state_(std::make_shared<State>(ports, options)) {
     const std::weak_ptr<State> weak = state_;
-    ports.runtime.on_change([weak](const std::optional<AppId>& app) {
+    ports.reconciler.on_change([weak](const std::optional<AppId>& app) {
         const auto state = weak.lock();
         if (!state) return;
         if (app) {
-            state->wake(*app);
+            state->wake(*app, State::Turn::soon);
             return;
         }
         const std::lock_guard lock(state->mutex);
         state->sweep_now = true;
         state->sweep_wanted.notify_all();
-    });
-    ports.health.on_change([weak](const AppId& app) {
-        if (const auto state = weak.lock()) state->wake(app);
     });
 }
 
@@ -262,7 +275,7 @@ void Loop::stop() {
     state_->threads.clear();
 }
 
-void Loop::wake(const AppId& app) { state_->wake(app); }
+void Loop::wake(const AppId& app) { state_->wake(app, State::Turn::soon); }
 
 std::function<void(std::vector<std::function<void()>>)> parallel_runner(std::size_t most) {
     return [most](std::vector<std::function<void()>> work) {

@@ -23,8 +23,6 @@ struct LoopOptions {
 struct LoopPorts {
     Reconciler& reconciler;
     Store& store;
-    Runtime& runtime;
-    HealthMonitor& health;
     const Clock& clock;
     // After each pass, on the thread that ran it: for metrics.
     std::function<void(bool failed, Duration took)> on_pass = {};
@@ -32,7 +30,7 @@ struct LoopPorts {
 
 class Loop {
   public:
-    // Listens to what runtime and health tell (replacing their listeners).
+    // Listens to what is told of where apps run (Reconciler::on_change).
     explicit Loop(const LoopPorts& ports, LoopOptions options = {});
     // As stop().
     ~Loop();

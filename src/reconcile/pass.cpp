@@ -24,6 +24,7 @@ PassResult Reconciler::Pass::run() {
             break;
         }
         if (!*more) {
+            memo_.ordered = !error_;
             result.error = std::move(error_);
             return result;
         }
@@ -37,15 +38,20 @@ PassResult Reconciler::Pass::run() {
 }
 
 Result<bool> Reconciler::Pass::round(PassResult& result) {
-    if (const auto loaded = load(); !loaded) {
+    const auto loaded = shared_.clock_jumps.load([this] { return load(); });
+    if (!loaded) {
         result.gone = loaded.error().kind == ErrorKind::not_found;
         return fail(loaded.error());
     }
     // A use case has ended one: its image was refused before it came here.
     if (rows_.open.size() < memo_.open) memo_.cleanup_due = true;
     memo_.open = rows_.open.size();
+    if (memo_.cleanup_at && ports_.clock.now() >= *memo_.cleanup_at) {
+        memo_.cleanup_at.reset();
+        memo_.cleanup_due = true;
+    }
     observe();
-    auto next = plan(rows_, seen_, ports_.clock.now());
+    auto next = plan(rows_, seen_, *loaded);
     result.wake_at = next.wake_at;
     if (memo_.cleanup_again) {
         const auto rest = *memo_.cleanup_again - ports_.clock.steady();
@@ -74,17 +80,37 @@ Result<bool> Reconciler::Pass::round(PassResult& result) {
         memo_.cleanup_due = false;
         return true;
     }
+    if (memo_.cleanup_at)
+        result.wake_at = std::min(result.wake_at.value_or(*memo_.cleanup_at), *memo_.cleanup_at);
     return false;
 }
 
 Result<> Reconciler::Pass::load() {
     return ports_.store.read([&](const ReadTx& tx) -> Result<> {
         LOCO_ASSIGN(rows_, load_rows(tx, app_));
+        if (!rows_.open.empty() || memo_.cleanup_due) return {};
+        // One may have begun and ended since the last pass.
+        LOCO_ASSIGN(const auto newest, tx.deployments(app_, {}, 1));
+        if (!newest.empty() && newest.front().id != memo_.newest) {
+            memo_.newest = newest.front().id;
+            memo_.cleanup_due = true;
+        }
         return {};
     });
 }
 
 void Reconciler::Pass::observe() {
+    seen_.admission_errors = memo_.admission_errors;
+    seen_.told_waits = memo_.told_waits;
+    seen_.forgotten = memo_.forgotten;
+    if (cluster() != nullptr) {
+        observe_cluster();
+    } else {
+        observe_machine();
+    }
+}
+
+void Reconciler::Pass::observe_machine() {
     if (!runtime_fresh_) observe_runtime();
     if (!gateway_fresh_) {
         // What was seen before the gateway was told something says nothing about what is in flight now.
@@ -98,14 +124,12 @@ void Reconciler::Pass::observe() {
     seen_.gateway_error = memo_.gateway_error;
     seen_.terminated = memo_.terminated;
     seen_.start_errors = memo_.start_errors;
-    seen_.admission_errors = memo_.admission_errors;
-    seen_.forgotten = memo_.forgotten;
 }
 
 void Reconciler::Pass::observe_runtime() {
     runtime_fresh_ = true;
-    auto containers = ports_.runtime.list(app_);
-    seen_.since = shared_.since;
+    auto containers = machine().runtime.list(app_);
+    seen_.since = shared_.since + shared_.clock_jumps.total();
     seen_.runtime_known = containers.has_value();
     if (containers) {
         seen_.containers = std::move(*containers);
@@ -118,7 +142,7 @@ void Reconciler::Pass::observe_runtime() {
 
 void Reconciler::Pass::observe_gateway() {
     gateway_fresh_ = true;
-    auto connections = ports_.gateway.connections(app_);
+    auto connections = machine().gateway.connections(app_);
     if (connections) {
         seen_.connections = std::move(*connections);
         return;
@@ -140,18 +164,18 @@ void Reconciler::Pass::observe_health() {
             continue;
         }
         const auto& port = release->spec.ports[0];
-        ports_.health.watch({.instance = instance.id,
-                             .app = instance.app,
-                             .attempt = instance.attempt,
-                             .address = instance.address,
-                             .port = port.port,
-                             .protocol = port.protocol,
-                             .spec = release->spec.health});
+        machine().health.watch({.instance = instance.id,
+                                .app = instance.app,
+                                .attempt = instance.attempt,
+                                .address = instance.address,
+                                .port = port.port,
+                                .protocol = port.protocol,
+                                .spec = release->spec.health});
         watched.insert(instance.id);
-        seen_.health[instance.id] = ports_.health.view(instance.id);
+        seen_.health[instance.id] = machine().health.view(instance.id);
     }
     for (const auto& id : memo_.watched) {
-        if (!watched.contains(id)) ports_.health.unwatch(id);
+        if (!watched.contains(id)) machine().health.unwatch(id);
     }
     memo_.watched = std::move(watched);
 }
@@ -198,7 +222,15 @@ void Reconciler::Pass::after_write(const Changes& changes) {
         if (!is_terminal(change.after.state)) continue;
         memo_.cleanup_due = true;
         memo_.admission_errors.erase(change.after.id);
+        memo_.commands.erase(change.after.id);
+        memo_.fetches.erase(change.after.id);
+        memo_.told_waits.erase(change.after.id);
     }
+    for (const auto& event : changes.events) {
+        if (event.kind == kWaiting && event.deployment)
+            memo_.told_waits[*event.deployment].insert(event.message);
+    }
+    memo_.put_right.clear();  // it is told
     for (const auto& gone : changes.gone_instances) {
         memo_.terminated.erase(gone.id);
         memo_.start_errors.erase(gone.id);

@@ -1,6 +1,7 @@
 // The effects of a plan, executed.
 #include <algorithm>
 #include <array>
+#include <exception>
 #include <functional>
 
 #include "base/log.hpp"
@@ -21,6 +22,20 @@ Result<> ignore_not_found(Result<> result) {
     return result;
 }
 
+Result<ImageFacts> fetch_image(Runtime& runtime, const ImageRef& image) {
+    try {
+        return runtime.ensure_image(image);
+    } catch (const std::exception& e) {
+        return fail(ErrorKind::internal, std::string("fetching an image has thrown: ") + e.what());
+    }
+}
+
+// The loop's own backoff begins anew with each fetch.
+Duration fetch_again_after(int failures) {
+    return std::min<Duration>(std::chrono::seconds(10),
+                              std::chrono::milliseconds(100) * (1 << std::min(failures - 1, 16)));
+}
+
 const char* name_of(const Effect& effect) {
     static constexpr std::array<const char*, std::variant_size_v<Effect>> kNames{
         "check an image",
@@ -29,7 +44,12 @@ const char* name_of(const Effect& effect) {
         "remove a container",
         "tell the gateway",
         "remove an app's routes",
-        "remove an app's images and logs"};
+        "remove an app's images and logs",
+        "order an app from the cluster",
+        "stop an app on the cluster",
+        "remove an app from the cluster",
+        "run a release command on the cluster",
+        "remove a release command from the cluster"};
     return kNames.at(effect.index());
 }
 
@@ -73,11 +93,42 @@ Result<> Reconciler::Pass::operator()(const Admit& effect) {
         memo_.admission_errors.insert_or_assign(effect.deployment, admission.error());
         return fail(std::move(admission).error());
     }
-    seen_.admissions[effect.deployment] = std::move(*admission);
+    if (!*admission) {
+        failed_.emplace_back(effect);  // nothing more of it in this pass: its end asks for another
+        return {};
+    }
+    memo_.admission_errors.erase(effect.deployment);
+    seen_.admissions[effect.deployment] = std::move(**admission);
     return {};
 }
 
-Result<Admission> Reconciler::Pass::admit(const Deployment& deployment) {
+// Fetching takes as long as the registry and the network want; what else there is to do for this app and for others does not
+// wait for it.
+std::optional<Result<ImageFacts>> Reconciler::Pass::facts_of(const Deployment& deployment) {
+    const ImageRef image{deployment.repository, deployment.digest};
+    // A cluster only reads what the image says of itself; its nodes fetch it.
+    if (!ports_.aside || cluster() != nullptr) return image_facts(image);
+    const std::lock_guard lock(mutex_);
+    auto& kept = memo_.fetches[deployment.id];
+    const auto fetch = std::make_shared<Fetch>();
+    if (kept) {
+        const std::lock_guard fetched(kept->mutex);
+        if (!kept->facts) return std::nullopt;
+        if (kept->facts->has_value() || ports_.clock.steady() < kept->again_at) return kept->facts;
+        fetch->failures = kept->failures;
+    }
+    kept = fetch;
+    ports_.aside(app_, [fetch, image, &runtime = machine().runtime, &clock = ports_.clock] {
+        auto facts = fetch_image(runtime, image);
+        const std::lock_guard fetched(fetch->mutex);
+        if (!facts) fetch->again_at = clock.steady() + fetch_again_after(++fetch->failures);
+        fetch->facts = std::move(facts);
+    });
+    const std::lock_guard fetched(fetch->mutex);
+    return fetch->facts;
+}
+
+Result<std::optional<Admission>> Reconciler::Pass::admit(const Deployment& deployment) {
     const auto refused = [&](const Error& error) {
         return Admission{.refusal = diagnose_error(DeploymentState::checking, error),
                          .release = {},
@@ -96,7 +147,9 @@ Result<Admission> Reconciler::Pass::admit(const Deployment& deployment) {
             return fail(manifest.error());
         }
     }
-    const auto facts = ports_.runtime.ensure_image({deployment.repository, deployment.digest});
+    const auto fetched = facts_of(deployment);
+    if (!fetched) return std::nullopt;
+    const auto& facts = *fetched;
     if (!facts) {
         if (facts.error().kind == ErrorKind::not_found) return gone(facts.error());
         if (facts.error().kind == ErrorKind::refused || facts.error().kind == ErrorKind::invalid)
@@ -112,14 +165,19 @@ Result<Admission> Reconciler::Pass::admit(const Deployment& deployment) {
         }));
     }
     Admission out;
-    out.refusal = check_image(deployment.spec, *facts, ports_.config.platform, secrets);
-    if (out.refusal) return out;
+    LOCO_ASSIGN(const auto platform, platform_for(*facts));
+    out.refusal = check_image(deployment.spec, *facts, platform, secrets);
+    if (!out.refusal && seen_.cluster && seen_.cluster->nodes) {
+        const auto fits = check_fits(*seen_.cluster->nodes, deployment.spec, rows_.app.scale);
+        if (!fits) out.refusal = diagnose_error(DeploymentState::checking, fits.error());
+    }
+    if (out.refusal) return std::optional(std::move(out));
     LOCO_ASSIGN(const auto user, image_user(deployment.spec, *facts));
     out.uid = user.uid;
     out.gid = user.gid;
     out.image_id = facts->image_id.empty() ? deployment.image_id : facts->image_id;
     out.release = ReleaseId::make(ports_.clock, ports_.random);
-    return out;
+    return std::optional(std::move(out));
 }
 
 Result<> Reconciler::Pass::operator()(const StartContainer& effect) {
@@ -161,7 +219,7 @@ Result<> Reconciler::Pass::start(const Instance& instance, const Release& releas
                                       .secrets = std::move(secrets),
                                       .url = url()});
     LOCO_TRY(ensure_network(network));
-    auto started = ports_.runtime.start(spec);
+    auto started = machine().runtime.start(spec);
     if (started || started.error().kind == ErrorKind::refused ||
         started.error().kind == ErrorKind::unavailable)
         return started;
@@ -172,8 +230,8 @@ Result<> Reconciler::Pass::start(const Instance& instance, const Release& releas
     }
     if (started.error().kind != ErrorKind::not_found) return started;
     LOCO_TRY(ensure_network(network));
-    LOCO_TRY(ports_.runtime.ensure_image(spec.image));
-    return ports_.runtime.start(spec);
+    LOCO_TRY(machine().runtime.ensure_image(spec.image));
+    return machine().runtime.start(spec);
 }
 
 Result<> Reconciler::Pass::ensure_network(const TeamNetwork& network) {
@@ -181,7 +239,7 @@ Result<> Reconciler::Pass::ensure_network(const TeamNetwork& network) {
         const std::lock_guard lock(shared_.mutex);
         if (shared_.networks.contains(network.team)) return {};
     }
-    LOCO_TRY(ports_.runtime.ensure_network(network));
+    LOCO_TRY(machine().runtime.ensure_network(network));
     const std::lock_guard lock(shared_.mutex);
     shared_.networks.insert(network.team);
     return {};
@@ -202,21 +260,21 @@ std::string Reconciler::Pass::url() const {
 }
 
 Result<> Reconciler::Pass::operator()(const Terminate& effect) {
-    LOCO_TRY(ports_.runtime.signal(effect.instance, Signal::terminate));
+    LOCO_TRY(machine().runtime.signal(effect.instance, Signal::terminate));
     const std::lock_guard lock(mutex_);
     memo_.terminated.insert(effect.instance);
     return {};
 }
 
 Result<> Reconciler::Pass::operator()(const RemoveContainers& effect) {
-    LOCO_TRY(ports_.runtime.remove(effect.instance));
+    LOCO_TRY(machine().runtime.remove(effect.instance));
     const std::lock_guard lock(mutex_);
     runtime_fresh_ = false;
     return {};
 }
 
 Result<> Reconciler::Pass::operator()(const ApplyRoutes& effect) {
-    const auto applied = ports_.gateway.apply(effect.routes);
+    const auto applied = machine().gateway.apply(effect.routes);
     const std::lock_guard lock(mutex_);
     gateway_fresh_ = false;
     memo_.routes_known = applied.has_value();
@@ -226,7 +284,7 @@ Result<> Reconciler::Pass::operator()(const ApplyRoutes& effect) {
 }
 
 Result<> Reconciler::Pass::operator()(const RemoveRoutes&) {
-    const auto removed = ports_.gateway.remove(app_);
+    const auto removed = machine().gateway.remove(app_);
     const std::lock_guard lock(mutex_);
     gateway_fresh_ = false;
     memo_.routes_known = removed.has_value();
@@ -260,7 +318,8 @@ Result<std::vector<Deployment>> Reconciler::Pass::newest_deployments() {
 }
 
 Result<> Reconciler::Pass::remove_image(const ImageRef& image) {
-    LOCO_TRY(ignore_not_found(ports_.runtime.remove_image(image)));
+    // Nodes clean up after themselves.
+    if (cluster() == nullptr) LOCO_TRY(ignore_not_found(machine().runtime.remove_image(image)));
     return ignore_not_found(ports_.registry.remove_manifest(image.repository, image.digest));
 }
 
@@ -273,6 +332,10 @@ Result<> Reconciler::Pass::operator()(const Forget&) {
     }
     LOCO_TRY(clean_unreleased(releases));
     LOCO_TRY(ports_.forget_logs(app_));
+    if (cluster() != nullptr) {
+        memo_.forgotten = true;
+        return {};
+    }
     bool team_is_empty = false;
     LOCO_TRY(ports_.store.read([&](const ReadTx& tx) -> Result<> {
         LOCO_ASSIGN(const auto addresses, tx.addresses(rows_.team.id));
@@ -285,7 +348,7 @@ Result<> Reconciler::Pass::operator()(const Forget&) {
             const std::lock_guard lock(shared_.mutex);
             shared_.networks.erase(rows_.team.id);
         }
-        LOCO_TRY(ports_.runtime.remove_network(rows_.team.id));
+        LOCO_TRY(machine().runtime.remove_network(rows_.team.id));
     }
     memo_.forgotten = true;
     return {};
@@ -311,7 +374,41 @@ Result<> Reconciler::Pass::clean_unreleased(const std::vector<Release>& releases
             all = std::move(removed);
         }
     }
+    auto others = clean_unreported(releases, deployments);
+    return all ? others : all;
+}
+
+// What a client pushed that was cancelled or killed before it said so. Its push may go on as long as its token is good:
+// then it is looked for once more.
+Result<> Reconciler::Pass::clean_unreported(const std::vector<Release>& releases,
+                                            const std::vector<Deployment>& deployments) {
+    memo_.cleanup_at.reset();
+    Result<> all;
+    for (const auto& deployment : unreported_pushes(deployments)) {
+        if (memo_.cleaned.contains(deployment.id)) continue;
+        auto removed = remove_tagged(releases, deployment);
+        if (!removed) {
+            if (all) all = std::move(removed);
+            continue;
+        }
+        const auto ends = push_ends(deployment);
+        if (ports_.clock.now() >= ends || rows_.app.destroying) {
+            memo_.cleaned.insert(deployment.id);
+        } else {
+            memo_.cleanup_at = std::min(memo_.cleanup_at.value_or(ends), ends);
+        }
+    }
     return all;
+}
+
+Result<> Reconciler::Pass::remove_tagged(const std::vector<Release>& releases,
+                                         const Deployment& deployment) {
+    const auto digest = ports_.registry.tagged(deployment.repository, deployment.tag);
+    if (!digest && digest.error().kind != ErrorKind::not_found) return fail(digest.error());
+    if (digest && !is_needed(rows_, releases, deployment.repository, *digest))
+        LOCO_TRY(remove_image({deployment.repository, *digest}));
+    if (cluster() != nullptr) return {};  // nobody pushes from a node
+    return machine().runtime.remove_tag(deployment.repository, deployment.tag);
 }
 
 Result<> Reconciler::Pass::clean_images() {

@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "ports/cluster.hpp"
 #include "ports/gateway.hpp"
 #include "ports/health.hpp"
 #include "ports/runtime.hpp"
@@ -34,7 +35,31 @@ struct StartError {
     Error error;
 };
 
+// Why the cluster was not told something.
+struct OrderError {
+    DeploymentId set;
+    Error error;
+};
+
+// What is seen of an app where it runs on a cluster.
+struct ClusterView {
+    // None: the cluster's state is not known, and nothing is concluded.
+    std::optional<ObservedApp> app;
+    bool differs = true;  // what is ordered from what the rows want
+    // Only while a deployment is under way, and when they are known.
+    std::optional<std::vector<ObservedNode>> nodes;
+    std::optional<OrderError> order_error;    // of the last try, when that failed
+    std::optional<OrderError> command_error;  // of a release command
+    std::set<DeploymentId> commands;          // were ordered by this process
+    // When this process has asked for it last.
+    std::optional<Time> stop_asked;
+    std::optional<Time> removal_asked;
+    std::map<DeploymentId, Time> command_removal_asked;
+    std::vector<std::string> put_right;  // by the last order, and not told yet
+};
+
 struct Observed {
+    std::optional<ClusterView> cluster;  // none: apps run on one machine
     bool runtime_known =
         false;  // false: the runtime did not answer, nothing is concluded from `containers`
     std::vector<ObservedContainer> containers;
@@ -48,6 +73,8 @@ struct Observed {
     std::optional<AppRoutes> routes;
     std::optional<Error> gateway_error;  // of the last try, when that failed
     std::set<InstanceId> terminated;     // were sent SIGTERM by this process
+    // What this process has told of what open deployments wait for.
+    std::map<DeploymentId, std::set<std::string>> told_waits;
     std::map<DeploymentId, Admission> admissions;
     std::map<DeploymentId, Error> admission_errors;  // why there is no answer yet
     std::map<InstanceId, StartError> start_errors;
@@ -68,7 +95,8 @@ struct Changes {
     std::vector<RowChange<Release>> releases;
     std::vector<RowChange<Instance>> instances;
     std::vector<Release> new_releases;
-    std::vector<Instance> new_instances;  // id and address are given when they are written
+    // Of one machine: id and address are given when they are written. Of a cluster they have the id of their pod, and no address.
+    std::vector<Instance> new_instances;
     std::vector<Instance> gone_instances;
     std::vector<Event> events;
     // Set when a release went live: its further host names.
@@ -107,9 +135,30 @@ struct RemoveRoutes {
 struct Forget {
     bool operator==(const Forget&) const = default;
 };
+// Orders from the cluster what the rows want of the app: that set.
+struct ApplyApp {
+    DeploymentId set;
+    bool operator==(const ApplyApp&) const = default;
+};
+// Nothing of it should run on the cluster.
+struct StopApp {
+    bool operator==(const StopApp&) const = default;
+};
+struct RemoveApp {
+    bool operator==(const RemoveApp&) const = default;
+};
+struct RunCommand {
+    DeploymentId deployment;
+    bool operator==(const RunCommand&) const = default;
+};
+struct RemoveCommand {
+    DeploymentId deployment;
+    bool operator==(const RemoveCommand&) const = default;
+};
 // Independent of each other: may run in any order, or at once.
-using Effect = std::variant<Admit, StartContainer, Terminate, RemoveContainers, ApplyRoutes,
-                            RemoveRoutes, Forget>;
+using Effect =
+    std::variant<Admit, StartContainer, Terminate, RemoveContainers, ApplyRoutes, RemoveRoutes,
+                 Forget, ApplyApp, StopApp, RemoveApp, RunCommand, RemoveCommand>;
 
 struct Plan {
     Changes changes;
@@ -117,6 +166,9 @@ struct Plan {
     std::optional<Time> wake_at;  // when it may come out different by time alone
     [[nodiscard]] bool empty() const { return changes.empty() && effects.empty(); }
 };
+
+// The kind of the event that says what a deployment waits for.
+inline constexpr std::string_view kWaiting = "deployment.waiting";
 
 [[nodiscard]] Plan plan(const AppRows& rows, const Observed& observed, Time now);
 

@@ -1,7 +1,7 @@
 // The life of instances: started, healthy, crashed and started again, drained, stopped, gone.
 #include <algorithm>
 
-#include "reconcile/planner.hpp"
+#include "reconcile/machine_planner.hpp"
 
 namespace loco::reconcile {
 namespace {
@@ -25,12 +25,7 @@ bool is_final(const Error& error) {
 
 }  // namespace
 
-void Planner::enter(Instance& instance, InstanceState state) {
-    instance.state = state;
-    instance.state_since = now_;
-}
-
-void Planner::observe_one_shot(Instance& instance) {
+void MachinePlanner::observe_one_shot(Instance& instance) {
     const auto* seen = container(instance);
     if (instance.state == InstanceState::pending) {
         if (const Error* error = start_error(instance); error != nullptr && is_final(*error)) {
@@ -49,7 +44,7 @@ void Planner::observe_one_shot(Instance& instance) {
     enter(instance, InstanceState::finished);
 }
 
-void Planner::observe_instances() {
+void MachinePlanner::observe_instances() {
     if (!seen_.runtime_known) return;
     for (auto& instance : rows_.instances) {
         if (instance.one_shot) {
@@ -90,7 +85,7 @@ void Planner::observe_instances() {
 }
 
 // Why an instance that should run does not, if so.
-std::optional<Planner::Death> Planner::death_of(const Instance& instance) {
+std::optional<MachinePlanner::Death> MachinePlanner::death_of(const Instance& instance) {
     using enum InstanceState;
     const auto* seen = container(instance);
     if (instance.state == pending) {
@@ -124,7 +119,7 @@ std::optional<Planner::Death> Planner::death_of(const Instance& instance) {
     return std::nullopt;
 }
 
-void Planner::find_deaths() {
+void MachinePlanner::find_deaths() {
     using enum InstanceState;
     if (!seen_.runtime_known) return;
     for (auto& instance : rows_.instances) {
@@ -140,7 +135,7 @@ void Planner::find_deaths() {
     }
 }
 
-void Planner::settle_deaths() {
+void MachinePlanner::settle_deaths() {
     for (auto& instance : rows_.instances) {
         const auto found = deaths_.find(instance.id);
         if (found == deaths_.end() || found->second.ailing ||
@@ -180,13 +175,13 @@ void Planner::settle_deaths() {
     }
 }
 
-bool Planner::is_dead(const Instance& instance) const {
+bool MachinePlanner::is_dead(const Instance& instance) const {
     const auto found = deaths_.find(instance.id);
     return found != deaths_.end() && !found->second.ailing;
 }
 
 // What takes the instance's place, or the instance whose place it takes.
-const Instance* Planner::beside(const Instance& instance) const {
+const Instance* MachinePlanner::beside(const Instance& instance) const {
     const auto found = std::ranges::find_if(rows_.instances, [&](const Instance& other) {
         return other.id != instance.id && other.set == instance.set &&
                other.process == instance.process && other.index == instance.index &&
@@ -196,14 +191,14 @@ const Instance* Planner::beside(const Instance& instance) const {
 }
 
 // One more at a time of each process: the machine has room for one, and what overloads all is not answered by stopping all.
-bool Planner::makes_room_for(const Instance& instance) const {
+bool MachinePlanner::makes_room_for(const Instance& instance) const {
     return std::ranges::none_of(rows_.instances, [&](const Instance& other) {
         if (other.set != instance.set || other.process != instance.process) return false;
         return !is_occupying(other) || beside(other) != nullptr;
     });
 }
 
-void Planner::replace_ailing() {
+void MachinePlanner::replace_ailing() {
     if (!seen_.runtime_known || !rows_.app.live_set) return;
     drop_needless_replacements();
     const auto count = rows_.instances.size();
@@ -224,7 +219,7 @@ void Planner::replace_ailing() {
 }
 
 // Out of rotation at once where another serves; the last that has traffic keeps it until its replacement is healthy.
-void Planner::replace(std::size_t ailing) {
+void MachinePlanner::replace(std::size_t ailing) {
     auto& old = rows_.instances[ailing];
     const bool was_stable = now_ - old.state_since >= kStableAfter;
     old.restarts = was_stable ? 1 : old.restarts + 1;
@@ -254,7 +249,7 @@ void Planner::replace(std::size_t ailing) {
 }
 
 // Its checks are well again before the other was healthy.
-void Planner::drop_needless_replacements() {
+void MachinePlanner::drop_needless_replacements() {
     for (auto& instance : rows_.instances) {
         const bool well = instance.state == InstanceState::healthy &&
                           instance.set == rows_.app.live_set && !deaths_.contains(instance.id);
@@ -268,12 +263,12 @@ void Planner::drop_needless_replacements() {
     }
 }
 
-bool Planner::ended_before_us(const Instance& instance) const {
+bool MachinePlanner::ended_before_us(const Instance& instance) const {
     const auto* seen = container(instance);
     return seen != nullptr && seen->finished_at && *seen->finished_at < seen_.since;
 }
 
-void Planner::restart_what_waited() {
+void MachinePlanner::restart_what_waited() {
     if (!seen_.runtime_known) return;
     for (auto& instance : rows_.instances) {
         if (instance.state != InstanceState::backoff) continue;
@@ -288,7 +283,7 @@ void Planner::restart_what_waited() {
     }
 }
 
-bool Planner::is_wanted(const Instance& instance) const {
+bool MachinePlanner::is_wanted(const Instance& instance) const {
     if (rows_.app.destroying) return false;
     const Deployment* open = nullptr;
     if (rows_.app.lock) {
@@ -302,7 +297,7 @@ bool Planner::is_wanted(const Instance& instance) const {
     const std::map<std::string, ScaleOverride>* scale = nullptr;
     if (instance.set == rows_.app.live_set) {
         if (open != nullptr && recreates(*open)) return false;
-        scale = &live_scale();
+        scale = &rows_.live_scale();
     } else if (instance.set == rows_.app.previous_set) {
         return true;  // as it is, until the gateway has confirmed the switch
     } else if (open != nullptr && open->state == DeploymentState::rolling &&
@@ -320,7 +315,7 @@ bool Planner::is_wanted(const Instance& instance) const {
 }
 
 // One too many that serves, while none of those that should remain does.
-bool Planner::stands_in(const Instance& instance, int replicas) const {
+bool MachinePlanner::stands_in(const Instance& instance, int replicas) const {
     const auto serves = [&](const Instance& one) {
         return one.state == InstanceState::healthy && !deaths_.contains(one.id);
     };
@@ -331,7 +326,7 @@ bool Planner::stands_in(const Instance& instance, int replicas) const {
            });
 }
 
-void Planner::retire(Instance& instance) {
+void MachinePlanner::retire(Instance& instance) {
     using enum InstanceState;
     if (instance.state == draining || instance.state == stopping) return;
     instance.deadline.reset();
@@ -344,14 +339,14 @@ void Planner::retire(Instance& instance) {
 }
 
 // In the same write in which the set stops serving: its requests in flight are to be named to the gateway as such.
-void Planner::retire_set(const DeploymentId& set) {
+void MachinePlanner::retire_set(const DeploymentId& set) {
     for (auto& instance : rows_.instances) {
         if (instance.set == set) retire(instance);
     }
 }
 
-void Planner::fill(const DeploymentId& set, const ReleaseId& release_id,
-                   const std::map<std::string, ScaleOverride>& scale) {
+void MachinePlanner::fill(const DeploymentId& set, const ReleaseId& release_id,
+                          const std::map<std::string, ScaleOverride>& scale) {
     const Release* release = rows_.release(release_id);
     if (release == nullptr) return;
     for (const auto& process : wanted_processes(release->spec, scale)) {
@@ -380,7 +375,7 @@ void Planner::fill(const DeploymentId& set, const ReleaseId& release_id,
     }
 }
 
-void Planner::keep_sets() {
+void MachinePlanner::keep_sets() {
     Deployment* open = holder();
     const bool recreating = open != nullptr && recreates(*open);
     for (auto& instance : rows_.instances) {
@@ -393,7 +388,7 @@ void Planner::keep_sets() {
     }
     if (rows_.app.destroying) return;
     if (rows_.app.live_set && rows_.app.live_release && !recreating) {
-        fill(*rows_.app.live_set, *rows_.app.live_release, live_scale());
+        fill(*rows_.app.live_set, *rows_.app.live_release, rows_.live_scale());
     }
     if (open == nullptr || open->state != DeploymentState::rolling || !open->set || !open->release)
         return;
@@ -405,14 +400,14 @@ void Planner::keep_sets() {
         allow_time(*open, Millis(0));
 }
 
-void Planner::allow_time(Deployment& deployment, Millis before_start) {
+void MachinePlanner::allow_time(Deployment& deployment, Millis before_start) {
     const Release* release = rows_.release(deployment.release);
     if (release == nullptr) return;
     deployment.deadline =
         std::max(deployment.deadline, now_ + release->spec.deploy.timeout + before_start);
 }
 
-void Planner::advance_stops() {
+void MachinePlanner::advance_stops() {
     using enum InstanceState;
     // Wanted and given up in one plan: never written.
     std::erase_if(rows_.instances, [](const Instance& instance) {

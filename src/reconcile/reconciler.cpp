@@ -18,10 +18,18 @@ bool is_settled(const Instance& instance, const std::vector<ObservedContainer>& 
     });
 }
 
+// Whether an app's pods are those that were noted as healthy: a quiet app's are.
+bool is_noted(const ObservedApp& seen, const std::set<InstanceId>& noted) {
+    return seen.pods.size() == noted.size() &&
+           std::ranges::all_of(seen.pods, [&](const ObservedPod& pod) {
+               return pod.state == PodState::ready && noted.contains(pod.instance);
+           });
+}
+
 }  // namespace
 
 Reconciler::Reconciler(ReconcilerPorts ports)
-    : shared_(std::make_unique<Shared>(std::move(ports))) {}
+    : shared_(std::make_shared<Shared>(std::move(ports))) {}
 Reconciler::~Reconciler() = default;
 
 std::shared_ptr<Reconciler::Memo> Reconciler::memo(const AppId& app) {
@@ -36,12 +44,24 @@ void Reconciler::forget(const AppId& app) {
     shared_->memos.erase(app);
 }
 
+void Reconciler::end() {
+    const std::lock_guard lock(shared_->mutex);
+    const auto* machine = std::get_if<MachinePorts>(&shared_->ports.place);
+    for (const auto& [app, memo] : shared_->memos) {
+        if (machine == nullptr) break;
+        for (const auto& instance : memo->watched) machine->health.unwatch(instance);
+    }
+    shared_->memos.clear();
+}
+
 PassResult Reconciler::pass(const AppId& app) {
     const log::Context context{{"app", app.str()}};
     const auto kept = memo(app);
     auto result = Pass(*shared_, *kept, app).run();
     if (result.gone) {
-        for (const auto& instance : kept->watched) shared_->ports.health.unwatch(instance);
+        if (const auto* machine = std::get_if<MachinePorts>(&shared_->ports.place)) {
+            for (const auto& instance : kept->watched) machine->health.unwatch(instance);
+        }
         forget(app);
     }
     return result;
@@ -54,16 +74,24 @@ Result<bool> Reconciler::is_unfinished(const ReadTx& tx, const AppId& id) {
     {
         const std::lock_guard lock(shared_->mutex);
         const auto kept = shared_->memos.find(id);
-        if (kept == shared_->memos.end() || !kept->second->routes_known) return true;
+        if (kept == shared_->memos.end()) return true;
+        const bool on_machine = std::holds_alternative<MachinePorts>(shared_->ports.place);
+        if (on_machine ? !kept->second->routes_known : !kept->second->ordered) return true;
     }
     LOCO_ASSIGN(const auto open, tx.open_deployments(id));
     return !open.empty();
 }
 
 SweepResult Reconciler::sweep() {
+    if (const auto* machine = std::get_if<MachinePorts>(&shared_->ports.place))
+        return sweep_machine(*machine);
+    return sweep_cluster(std::get<ClusterPorts>(shared_->ports.place));
+}
+
+SweepResult Reconciler::sweep_machine(const MachinePorts& machine) {
     SweepResult out;
     // Containers first: whatever they show has had its row before it.
-    const auto containers = shared_->ports.runtime.list_all();
+    const auto containers = machine.runtime.list_all();
     std::vector<Instance> instances;
     std::set<AppId> suspicious;
     const auto read = shared_->ports.store.read([&](const ReadTx& tx) -> Result<> {
@@ -88,7 +116,7 @@ SweepResult Reconciler::sweep() {
     }
     for (const auto& orphan : orphans) {
         log::info("a container without an instance is removed", {{"instance", orphan.str()}});
-        if (const auto removed = shared_->ports.runtime.remove(orphan); !removed && !out.error)
+        if (const auto removed = machine.runtime.remove(orphan); !removed && !out.error)
             out.error = removed.error();
     }
     for (const auto& instance : instances) {
@@ -98,7 +126,68 @@ SweepResult Reconciler::sweep() {
     return out;
 }
 
+SweepResult Reconciler::sweep_cluster(const ClusterPorts& place) {
+    SweepResult out;
+    const bool everything = shared_->everything_changed.exchange(false);
+    // What is there first: whatever it shows has had its row before it.
+    const auto there = place.cluster.apps();
+    std::set<AppId> known;
+    std::set<AppId> suspicious;
+    std::vector<Instance> instances;
+    const auto read = shared_->ports.store.read([&](const ReadTx& tx) -> Result<> {
+        LOCO_ASSIGN(const auto apps, tx.all_apps());
+        known.insert(apps.begin(), apps.end());
+        for (const auto& app : apps) {
+            LOCO_ASSIGN(const bool unfinished, is_unfinished(tx, app));
+            if (everything || unfinished) suspicious.insert(app);
+        }
+        LOCO_ASSIGN(instances, tx.all_instances());
+        return {};
+    });
+    std::map<AppId, std::set<InstanceId>> noted;
+    for (const auto& instance : instances) {
+        noted[instance.app].insert(instance.id);
+        if (instance.state != InstanceState::healthy) suspicious.insert(instance.app);
+    }
+    // Another process, whose view was old, may have noted what was so once.
+    for (const auto& id : known) {
+        const auto seen = place.cluster.observe(id);
+        if (seen && !is_noted(*seen, noted[id])) suspicious.insert(id);
+    }
+    out.suspicious.assign(suspicious.begin(), suspicious.end());
+    if (!there || !read) {
+        if (everything) shared_->everything_changed = true;
+        out.error = !there ? there.error() : read.error();
+        return out;
+    }
+    for (const auto& app : *there) {
+        if (known.contains(app)) continue;
+        log::info("what no app needs is removed from the cluster", {{"app", app.str()}});
+        if (const auto removed = place.cluster.remove(app); !removed && !out.error)
+            out.error = removed.error();
+    }
+    return out;
+}
+
+void Reconciler::on_change(std::function<void(std::optional<AppId>)> listener) {
+    if (const auto* machine = std::get_if<MachinePorts>(&shared_->ports.place)) {
+        machine->runtime.on_change(listener);
+        machine->health.on_change([listener](const AppId& app) { listener(app); });
+        return;
+    }
+    const std::weak_ptr<Shared> weak = shared_;
+    std::get<ClusterPorts>(shared_->ports.place)
+        .cluster.on_change([weak, listener](const std::optional<AppId>& app) {
+            const auto shared = weak.lock();
+            if (!shared) return;
+            if (!app) shared->everything_changed = true;
+            listener(app);
+        });
+}
+
 Result<> Reconciler::sync_gateway() {
+    const auto* machine = std::get_if<MachinePorts>(&shared_->ports.place);
+    if (machine == nullptr) return {};
     std::vector<AppRoutes> all;
     LOCO_TRY(shared_->ports.store.read([&](const ReadTx& tx) -> Result<> {
         LOCO_ASSIGN(const auto apps, tx.all_apps());
@@ -108,7 +197,7 @@ Result<> Reconciler::sync_gateway() {
         }
         return {};
     }));
-    const auto synced = shared_->ports.gateway.sync(all);
+    const auto synced = machine->gateway.sync(all);
     if (!synced) {
         const std::lock_guard lock(shared_->mutex);
         for (auto& [app, memo] : shared_->memos) memo->routes_known = false;

@@ -1,6 +1,6 @@
 // Brings one app at a time to what its rows say, through the ports.
 //
-// Life: one for the process. Threads: any, but one pass of an app at a time, and sync_gateway() while no pass runs
+// Life: as long as this server leads (ports/leadership.hpp). Threads: any, but one pass of an app at a time, and sync_gateway() while no pass runs
 // (loop.hpp sees to both). It may be killed between any two port calls: what it keeps in memory only saves calls.
 // A pass never throws by itself; what a port throws passes through (the simulation's crashes).
 #pragma once
@@ -10,9 +10,11 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "domain/network.hpp"
+#include "ports/cluster.hpp"
 #include "ports/gateway.hpp"
 #include "ports/health.hpp"
 #include "ports/registry.hpp"
@@ -23,12 +25,22 @@
 
 namespace loco::reconcile {
 
-struct ReconcilerPorts {
-    Store& store;
+// Where apps run: on one machine, whose containers Loco starts one by one, …
+struct MachinePorts {
     Runtime& runtime;
     Gateway& gateway;
-    Registry& registry;
     HealthMonitor& health;
+    Subnet network_range = *parse_network_range(kDefaultNetworkRange);
+};
+// … or on a cluster, which is told what each app should be.
+struct ClusterPorts {
+    Cluster& cluster;
+};
+
+struct ReconcilerPorts {
+    Store& store;
+    Registry& registry;
+    std::variant<MachinePorts, ClusterPorts> place;
     const Clock& clock;
     Random& random;
     const Config& config;
@@ -44,8 +56,9 @@ struct ReconcilerPorts {
     std::function<std::string(const std::string& host)> url_of;
     // Runs all of them and returns when all have ended; at once where that helps. Empty: one after the other.
     std::function<void(std::vector<std::function<void()>>)> run_all;
-
-    Subnet network_range = *parse_network_range(kDefaultNetworkRange);
+    // Runs it on a thread that no pass needs, then gives the app a pass. What is still waiting when the process ends is dropped.
+    // Empty: what would be done there is done within the pass.
+    std::function<void(const AppId&, std::function<void()>)> aside = {};
 };
 
 struct PassResult {
@@ -68,12 +81,19 @@ class Reconciler {
 
     [[nodiscard]] PassResult pass(const AppId& app);
 
-    // Looks at everything at once, cheaply: removes Loco's containers that have no row, and names the apps whose
-    // containers are not what their rows say or that something is under way for. Beside passes.
+    // Looks at everything at once, cheaply: removes what runs and has no row, and names the apps of which not all runs as their
+    // rows say or that something is under way for. Beside passes.
     [[nodiscard]] SweepResult sweep();
 
-    // Tells the gateway all apps' routes at once; apps that are gone lose theirs.
+    // Tells the gateway all apps' routes at once; apps that are gone lose theirs. Nothing to do on a cluster.
     [[nodiscard]] Result<> sync_gateway();
+
+    // Called (from any thread; must not block) when something of an app has changed where it runs; with no app when everything
+    // may have: then a sweep is due. Replaces the listeners of the place's ports.
+    void on_change(std::function<void(std::optional<AppId>)> listener);
+
+    // Ends what it has the health monitor ask, for another's passes follow. None of its own may run or come.
+    void end();
 
   private:
     struct Memo;
@@ -82,9 +102,11 @@ class Reconciler {
     std::shared_ptr<Memo> memo(const AppId& app);
     void forget(const AppId& app);
     [[nodiscard]] Result<bool> is_unfinished(const ReadTx& tx, const AppId& app);
+    [[nodiscard]] SweepResult sweep_machine(const MachinePorts& machine);
+    [[nodiscard]] SweepResult sweep_cluster(const ClusterPorts& place);
 
-    struct Shared;  // what passes of all apps share
-    std::unique_ptr<Shared> shared_;
+    struct Shared;                    // what passes of all apps share
+    std::shared_ptr<Shared> shared_;  // listeners hold it weakly: they may outlive this
 };
 
 }  // namespace loco::reconcile

@@ -32,6 +32,13 @@ const Deployment* AppRows::holder() const {
     return found == open.end() ? nullptr : &*found;
 }
 
+const std::map<std::string, ScaleOverride>& AppRows::live_scale() const {
+    const Deployment* held_by = holder();
+    const bool makes_set = held_by != nullptr && held_by->kind == DeploymentKind::scale &&
+                           held_by->set == held_by->id && app.live_set != held_by->id;
+    return makes_set ? held_by->previous_scale : app.scale;
+}
+
 Result<AppRows> load_rows(const ReadTx& tx, const AppId& id) {
     AppRows rows;
     LOCO_ASSIGN(rows.app, tx.app(id));

@@ -30,6 +30,8 @@ struct AppRows {
     [[nodiscard]] const Release* release(const std::optional<ReleaseId>& id) const;
     // The deployment that holds the app.
     [[nodiscard]] const Deployment* holder() const;
+    // Under which what is live runs: a change of scale that makes a new set leaves the old one as it was.
+    [[nodiscard]] const std::map<std::string, ScaleOverride>& live_scale() const;
 };
 
 // not_found when there is no such app (any more).

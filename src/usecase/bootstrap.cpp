@@ -56,7 +56,7 @@ Result<> bootstrap(Context& context, const Bootstrap& request) {
         LOCO_ASSIGN(const auto team, ensure_first_team(tx, context, request.team));
         LOCO_TRY(tx.put(Membership{.team = team.id, .user = user.id, .role = Role::owner}));
         if (tx.token_by_hash(request.token_sha256)) return {};
-        const auto name = request.client.empty() ? "loco up" : "loco up, " + request.client;
+        const auto name = request.made_by + (request.client.empty() ? "" : ", " + request.client);
         LOCO_ASSIGN(const auto former, token_of_client(tx, user.id, name));
         return tx.put(
             Token{.id = former ? former->id : TokenId::make(context.clock, context.random),

@@ -15,6 +15,7 @@ struct Bootstrap {
     // Whose token it is, beside the login: the file that the client keeps it in. A client has one token; a new one
     // takes the place of the one before.
     std::string client = {};
+    std::string made_by = "loco up";  // the token's name begins with it
 };
 
 // Makes what is missing of user, team 0, membership and token; may be repeated.

@@ -9,6 +9,7 @@
 #include "base/random.hpp"
 #include "domain/model.hpp"
 #include "ports/store.hpp"
+#include "spec/runtime_rules.hpp"
 #include "usecase/push_gate.hpp"
 
 namespace loco {
@@ -16,9 +17,11 @@ namespace loco {
 struct Config {
     std::string base_domain = "localhost";
     int gateway_port = 8080;               // in URLs
+    bool https = false;                    // likewise
     std::string platform = "linux/amd64";  // of the machine that runs the apps
     int max_apps_per_team = 1000;
-    int max_replicas = 50;  // of one process
+    int max_replicas = 50;                       // of one process
+    RuntimeKind runtime = RuntimeKind::machine;  // what it cannot do is refused
 };
 
 // Who asks, for events and records.

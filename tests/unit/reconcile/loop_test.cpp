@@ -5,13 +5,16 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <semaphore>
 #include <stdexcept>
 #include <thread>
 
 #include "domain/hosts.hpp"
 #include "gateway/simulated/gateway.hpp"
+#include "reconcile/aside.hpp"
 #include "runtime/simulated/simulated_health.hpp"
 #include "runtime/simulated/simulated_runtime.hpp"
 #include "store/memory/memory_store.hpp"
@@ -86,6 +89,61 @@ class EmptyRegistry final : public Registry {
     std::string kept_;
 };
 
+// The machine's, which a test sets.
+class SetClock final : public Clock {
+  public:
+    [[nodiscard]] Time now() const override { return inner_.now() + ahead.load(); }
+    [[nodiscard]] SteadyTime steady() const override { return inner_.steady(); }
+    std::atomic<Duration> ahead{Duration(0)};
+
+  private:
+    SystemClock inner_;
+};
+
+// Fetches of some images end only when the test wants it.
+class SlowRuntime final : public Runtime {
+  public:
+    explicit SlowRuntime(Runtime& inner) : inner_(inner) {}
+    Result<> ensure_network(const TeamNetwork& network) override {
+        return inner_.ensure_network(network);
+    }
+    Result<> remove_network(const TeamId& team) override { return inner_.remove_network(team); }
+    Result<ImageFacts> ensure_image(const ImageRef& image) override {
+        if (image.digest.starts_with("sha256:slow")) {
+            std::unique_lock lock(mutex_);
+            changed_.wait(lock, [this] { return released_; });
+        }
+        return inner_.ensure_image(image);
+    }
+    Result<> remove_image(const ImageRef& image) override { return inner_.remove_image(image); }
+    Result<> start(const ContainerSpec& spec) override { return inner_.start(spec); }
+    Result<> signal(const InstanceId& instance, Signal signal) override {
+        return inner_.signal(instance, signal);
+    }
+    Result<> remove(const InstanceId& instance) override { return inner_.remove(instance); }
+    Result<std::vector<ObservedContainer>> list(const AppId& app) override {
+        return inner_.list(app);
+    }
+    Result<std::vector<ObservedContainer>> list_all() override { return inner_.list_all(); }
+    Result<std::vector<ResourceUsage>> usage(const AppId& app) override {
+        return inner_.usage(app);
+    }
+    void on_change(std::function<void(std::optional<AppId>)> listener) override {
+        inner_.on_change(std::move(listener));
+    }
+    void release() {
+        const std::lock_guard lock(mutex_);
+        released_ = true;
+        changed_.notify_all();
+    }
+
+  private:
+    Runtime& inner_;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    bool released_ = false;
+};
+
 class LoopTest : public ::testing::Test {
   protected:
     LoopTest() {
@@ -96,13 +154,17 @@ class LoopTest : public ::testing::Test {
         EXPECT_TRUE(store_.write([&](WriteTx& tx) { return tx.put(team_); }));
     }
 
-    void start(LoopOptions options = {
-                   .threads = 3, .sweep_every = 1h, .first_backoff = 2ms, .most_backoff = 20ms}) {
+    void start(
+        LoopOptions options = {.threads = 3,
+                               .sweep_every = 1h,
+                               .first_backoff = 2ms,
+                               .most_backoff = 20ms},
+        std::function<void()> after_pass = [] {}) {
         loop_ = std::make_unique<Loop>(LoopPorts{.reconciler = reconciler_,
                                                  .store = store_,
-                                                 .runtime = runtime_,
-                                                 .health = health_,
-                                                 .clock = clock_},
+                                                 .clock = clock_,
+                                                 .on_pass = [after_pass = std::move(after_pass)](
+                                                                bool, Duration) { after_pass(); }},
                                        options);
         loop_->start();
     }
@@ -161,7 +223,7 @@ class LoopTest : public ::testing::Test {
         return false;
     }
 
-    SystemClock clock_;
+    SetClock clock_;
     SystemRandom random_;
     Config config_;
     Team team_;
@@ -170,12 +232,11 @@ class LoopTest : public ::testing::Test {
     SimulatedHealth health_{clock_, runtime_};
     LockedGateway gateway_;
     EmptyRegistry registry_;
+    SlowRuntime slow_{runtime_};
     Reconciler reconciler_{ReconcilerPorts{
         .store = store_,
-        .runtime = runtime_,
-        .gateway = gateway_,
         .registry = registry_,
-        .health = health_,
+        .place = MachinePorts{.runtime = slow_, .gateway = gateway_, .health = health_},
         .clock = clock_,
         .random = random_,
         .config = config_,
@@ -184,9 +245,23 @@ class LoopTest : public ::testing::Test {
         .forget_logs = [](const AppId&) -> Result<> { return {}; },
         .url_of = [](const std::string& host) { return url_of(host, 8080); },
         .run_all = parallel_runner(4),
+        .aside =
+            [this](const AppId& app, std::function<void()> work) {
+                if (!loop_) {
+                    work();
+                    return;
+                }
+                aside_.run([this, app, work = std::move(work)] {
+                    work();
+                    loop_->wake(app);
+                });
+            },
     }};
-    std::atomic<int> bad_calls_{0};  // for hooks: the loop's threads run on when a test's body has ended
+    std::atomic<int> bad_calls_{
+        0};  // for hooks: the loop's threads run on when a test's body has ended
+    std::counting_semaphore<10'000> passes_{0};  // that may end, where a test counts them
     std::unique_ptr<Loop> loop_;
+    Aside aside_{8};
 };
 
 TEST_F(LoopTest, DeploysOfManyAppsGoLiveWithoutAnySweep) {
@@ -196,6 +271,60 @@ TEST_F(LoopTest, DeploysOfManyAppsGoLiveWithoutAnySweep) {
     for (const auto& id : deployments)
         EXPECT_TRUE(eventually([&] { return state(id) == DeploymentState::live; })) << id.str();
     EXPECT_EQ(runtime_.starts(), 10U);
+}
+
+TEST_F(LoopTest, ImagesThatAreSlowToFetchHoldUpNoOtherAppAndCanBeCancelled) {
+    start();
+    std::vector<DeploymentId> slow;
+    for (int i = 0; i < 5; ++i) slow.push_back(deploy("slow" + std::to_string(i)));
+    const auto quick = deploy("quick");
+    EXPECT_TRUE(eventually([&] { return state(quick) == DeploymentState::live; }));
+    auto c = context();
+    ASSERT_TRUE(cancel_deployment(c, {.user = {}, .login = "ann"}, slow[0]));
+    EXPECT_TRUE(eventually([&] { return state(slow[0]) == DeploymentState::cancelled; }));
+    EXPECT_EQ(state(slow[1]), DeploymentState::checking);
+    slow_.release();
+    for (std::size_t i = 1; i < slow.size(); ++i)
+        EXPECT_TRUE(eventually([&] { return state(slow[i]) == DeploymentState::live; }));
+    EXPECT_EQ(state(slow[0]), DeploymentState::cancelled);
+}
+
+TEST_F(LoopTest, AClockThatIsSetEndsNoDeadlineAndNoLease) {
+    auto c = context();
+    const Actor actor{.user = {}, .login = "ann"};
+    const auto app = create_app(c, actor, team_.id, "shop");
+    ASSERT_TRUE(app);
+    AppSpec spec;
+    spec.name = "shop";
+    spec.ports = {PortSpec{}};
+    const auto build = start_deploy(c, actor, app->id, spec);
+    ASSERT_TRUE(build);
+    const auto lease = [&] {
+        Time until{};
+        EXPECT_TRUE(store_.read([&](const ReadTx& tx) -> Result<> {
+            LOCO_ASSIGN(const auto row, tx.deployment(build->deployment.id));
+            until = row.lease_until;
+            return {};
+        }));
+        return until - clock_.now();
+    };
+    for (const Duration set : {Duration(2h), Duration(-3h), Duration(20h)}) {
+        clock_.ahead = set;
+        EXPECT_FALSE(reconciler_.pass(app->id).error);
+        EXPECT_EQ(state(build->deployment.id), DeploymentState::building);
+        EXPECT_GT(lease(), 30s);
+        EXPECT_LE(lease(), 60s);
+    }
+    // What was renewed after the jump and before anybody noticed it is of the new time already.
+    clock_.ahead = -Duration(5h);
+    ASSERT_TRUE(store_.write([&](WriteTx& tx) -> Result<> {
+        LOCO_ASSIGN(auto row, tx.deployment(build->deployment.id));
+        row.lease_until = clock_.now() + 60s;
+        return tx.put(row);
+    }));
+    EXPECT_FALSE(reconciler_.pass(app->id).error);
+    EXPECT_EQ(state(build->deployment.id), DeploymentState::building);
+    EXPECT_GT(lease(), 30s);
 }
 
 TEST_F(LoopTest, TheImageOfADeployThatIsRefusedGoesAndOnlyOnce) {
@@ -314,6 +443,26 @@ TEST_F(LoopTest, ACrashIsNoticedWithoutAnySweep) {
     ASSERT_EQ(containers.size(), 1U);
     EXPECT_TRUE(runtime_.crash(containers[0].first.instance.id, 1));
     EXPECT_TRUE(eventually([&] { return runtime_.starts() == 2; }));
+}
+
+TEST_F(LoopTest, AnAppOfWhichSomethingChangedDoesNotWaitForThoseThatAreLookedAtInTurn) {
+    constexpr int kApps = 60;
+    auto c = context();
+    for (int i = 0; i < kApps; ++i)
+        ASSERT_TRUE(create_app(c, {.user = {}, .login = "ann"}, team_.id, "a" + std::to_string(i)));
+    std::atomic<bool> begun{false};
+    start({.threads = 1, .sweep_every = 1h}, [&] {
+        begun = true;
+        passes_.acquire();
+    });
+    ASSERT_TRUE(eventually([&] { return begun.load(); })) << "all are asked for";
+    const auto id = deploy("changed");
+    ASSERT_TRUE(cancel_deployment(c, {.user = {}, .login = "ann"}, id));
+    // The pass that was under way, and its own: a few of its own, as it is woken for each thing that happened.
+    passes_.release(4);
+    EXPECT_TRUE(eventually([&] { return state(id) == DeploymentState::cancelled; }));
+    passes_.release(10 * kApps);
+    loop_->stop();
 }
 
 TEST_F(LoopTest, ASweepFindsWhatNobodyToldOf) {

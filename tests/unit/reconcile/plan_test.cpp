@@ -309,6 +309,43 @@ const Case kCases[] = {
      },
      "new web.0@old\n"},
 
+    {"what a rollout waits for is told when it has waited for a while",
+     [](Scene& s) {
+         auto& d = s.deployment(deploy, rolling, 1);
+         d.phases["rolling"] = at(90);
+         const auto& one = s.instance(kNew, 1, 0, S::starting);
+         s.seen.health[one.id] = {.last_problem = "connection refused"};
+     },
+     "event deployment.waiting web.0: connection refused\n"},
+    {"not sooner",
+     [](Scene& s) {
+         auto& d = s.deployment(deploy, rolling, 1);
+         d.phases["rolling"] = at(91);
+         const auto& one = s.instance(kNew, 1, 0, S::starting);
+         s.seen.health[one.id] = {.last_problem = "connection refused"};
+         s.routed();
+     },
+     "wake +1000ms\n"},
+    {"once, and what else it waits for then",
+     [](Scene& s) {
+         auto& d = s.deployment(deploy, rolling, 1);
+         d.phases["rolling"] = at(70);
+         const auto& one = s.instance(kNew, 1, 0, S::starting);
+         s.seen.health[one.id] = {.last_problem = "GET / answered 500"};
+         s.seen.told_waits[kNew] = {"web.0: connection refused"};
+     },
+     "event deployment.waiting web.0: GET / answered 500\n"},
+    {"but not for ever anew",
+     [](Scene& s) {
+         auto& d = s.deployment(deploy, rolling, 1);
+         d.phases["rolling"] = at(70);
+         const auto& one = s.instance(kNew, 1, 0, S::starting);
+         s.seen.health[one.id] = {.last_problem = "the sixth"};
+         s.seen.told_waits[kNew] = {"1", "2", "3", "4", "5"};
+         s.routed();
+     },
+     "wake +10000ms\n"},
+
     // --- scale
     {"more replicas are added to what serves",
      [](Scene& s) {
@@ -318,6 +355,16 @@ const Case kCases[] = {
          s.rows.app.scale["web"].replicas = 3;
      },
      "new web.1@old\nnew web.2@old\n"},
+    {"an added one is waited for although the machine's clock was set back in between",
+     [](Scene& s) {
+         s.live(1);
+         auto& d = s.deployment(scale, rolling, 1);
+         d.set = kOld;
+         s.rows.app.scale["web"].replicas = 2;
+         s.instance(kOld, 1, 1, S::starting).created_at = at(80);
+         s.routed();
+     },
+     "wake +50000ms\n"},
     {"fewer drain",
      [](Scene& s) {
          s.live(1, 2);

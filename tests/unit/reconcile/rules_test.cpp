@@ -154,6 +154,33 @@ TEST(Images, OneThatWasRefusedGoesUnlessAReleaseOrAnOpenDeploymentHasIt) {
     EXPECT_EQ(gone, (std::vector<std::string>{"refused", "as one that was cleaned up"}));
 }
 
+TEST(Images, OfWhatEndedOnlyPushesThatWereNotReportedAreLookedForByTheirTag) {
+    Scene scene;
+    std::vector<Deployment> deployments;
+    const auto one = [&](const char* id, DeploymentState state) -> Deployment& {
+        Deployment row;
+        row.id = DeploymentId(id);
+        row.state = state;
+        row.repository = "loco/1";
+        row.tag = id;
+        row.push_token_given = true;
+        row.phases["pushing"] = from_unix_ms(1'000'000);
+        return deployments.emplace_back(row);
+    };
+    using enum DeploymentState;
+    one("died", failed);
+    one("cancelled", cancelled);
+    one("reported", failed).digest = "sha256:a";
+    one("never got a token", cancelled).push_token_given = false;
+    one("pushes", building);
+    one("of a rollback", failed).tag.clear();
+    std::vector<std::string> found;
+    for (const auto& each : unreported_pushes(deployments)) found.push_back(each.id.str());
+    EXPECT_EQ(found, (std::vector<std::string>{"died", "cancelled"}));
+    // The token's 5 minutes, the registry's own minute, and one more.
+    EXPECT_EQ(push_ends(deployments[0]), from_unix_ms(1'000'000) + std::chrono::minutes(7));
+}
+
 TEST(Routes, APortThatTheNewReleaseHasNoMoreKeepsItsRouteWhileItDrains) {
     Scene scene;
     scene.release(1).spec.ports.push_back({.name = "admin", .port = 9090, .path = "/admin"});

@@ -43,6 +43,15 @@ struct Teller {
     std::string operator()(const ApplyRoutes& e) const { return told_routes(rows, e.routes); }
     std::string operator()(const RemoveRoutes&) const { return "no routes"; }
     std::string operator()(const Forget&) const { return "forget"; }
+    std::string operator()(const ApplyApp& e) const { return "order " + e.set.str(); }
+    std::string operator()(const StopApp&) const { return "stop the app"; }
+    std::string operator()(const RemoveApp&) const { return "remove the app"; }
+    std::string operator()(const RunCommand& e) const {
+        return "run the command of " + e.deployment.str();
+    }
+    std::string operator()(const RemoveCommand& e) const {
+        return "remove the command of " + e.deployment.str();
+    }
 };
 
 std::string told_app(const App& before, const App& after) {
@@ -223,6 +232,9 @@ std::string Scene::told() const {
         out += "new " + instance_name(row) + "@" + row.set.str() + "\n";
     for (const auto& row : changes.gone_instances)
         out += "gone " + instance_name(row) + "@" + row.set.str() + "\n";
+    for (const auto& event : changes.events) {
+        if (event.kind == kWaiting) out += "event deployment.waiting " + event.message + "\n";
+    }
     if (changes.finish_destroy) out += "destroyed\n";
     for (const auto& effect : made.effects) out += std::visit(Teller{rows}, effect) + "\n";
     // With changes there is another plan at once.

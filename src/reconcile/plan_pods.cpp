@@ -1,0 +1,262 @@
+// The rows of instances on a cluster: each mirrors a pod, and what changes of it is told.
+#include <algorithm>
+
+#include "reconcile/cluster_app.hpp"
+#include "reconcile/cluster_planner.hpp"
+
+namespace loco::reconcile {
+namespace {
+
+// A release command's pod that is not seen any more: what is seen may be older than the pod.
+constexpr auto kMissedFor = std::chrono::seconds(10);
+
+// How long a problem may pass by itself before it is told, or ends a rollout.
+std::optional<Duration> patience(const ObservedPod& pod) {
+    using std::chrono::seconds;
+    if (pod.problem_code == "unschedulable") return seconds(10);      // a node may come, or room
+    if (pod.problem_code == "image_pull_failed") return seconds(30);  // its credentials are renewed
+    if (pod.problem_code == "config_error") return seconds(5);        // the kubelet may be behind
+    return std::nullopt;
+}
+
+// Containers of it that have ended.
+int ends_of(const ObservedPod& pod) {
+    return pod.restarts + (pod.state == PodState::waiting ? 1 : 0);
+}
+
+InstanceState state_of(const Instance& instance, const ObservedPod& pod) {
+    if (instance.one_shot) {
+        if (pod.state == PodState::ended) return InstanceState::finished;
+        return pod.state == PodState::pending ? InstanceState::pending : InstanceState::starting;
+    }
+    switch (pod.state) {
+        case PodState::pending: return InstanceState::pending;
+        case PodState::starting: return InstanceState::starting;
+        case PodState::ready: return InstanceState::healthy;
+        case PodState::waiting: return InstanceState::backoff;
+        case PodState::terminating: return InstanceState::draining;
+        case PodState::ended: return InstanceState::stopping;
+    }
+    return InstanceState::pending;
+}
+
+}  // namespace
+
+const ObservedPod* ClusterPlanner::pod(const InstanceId& instance) const {
+    if (!cluster_.app) return nullptr;
+    const auto found = std::ranges::find(cluster_.app->pods, instance, &ObservedPod::instance);
+    return found == cluster_.app->pods.end() ? nullptr : &*found;
+}
+
+ContainerEnd ClusterPlanner::end_of(const Instance& instance, const ObservedPod* seen) const {
+    ContainerEnd end;
+    if (const auto tail = seen_.tails.find(instance.id); tail != seen_.tails.end())
+        end.tail = tail->second;
+    if (seen == nullptr) return end;
+    end.exit_code = seen->exit_code;
+    end.oom_killed = seen->oom_killed;
+    if (seen->problem_code == "cannot_start") end.runtime_error = seen->problem;
+    return end;
+}
+
+// Of a release command only while it is waited for: its end is in the deployment then.
+bool ClusterPlanner::is_mirrored(const ObservedPod& pod) const {
+    if (rows_.release(pod.release) == nullptr) return false;
+    if (pod.process != kReleaseProcess) return pod.state != PodState::ended;
+    const Deployment* open = rows_.holder();
+    return open != nullptr && open->state == DeploymentState::releasing && open->set == pod.set;
+}
+
+void ClusterPlanner::before_deployments() {
+    if (!cluster_.app) return;
+    std::erase_if(rows_.instances, [&](Instance& instance) {
+        const ObservedPod* seen = pod(instance.id);
+        if (seen != nullptr ? is_mirrored(*seen) : !is_missed(instance)) return false;
+        if (seen == nullptr) {
+            tell_removal(instance, "is gone");
+        } else if (seen->state == PodState::ended) {
+            tell_removal(instance,
+                         seen->problem.empty() ? "has ended" : "has ended: " + seen->problem);
+        }
+        gone_.push_back(*std::ranges::find(before_.instances, instance.id, &Instance::id));
+        return true;
+    });
+    for (auto& instance : rows_.instances) {
+        if (const ObservedPod* seen = pod(instance.id)) mirror(instance, *seen);
+    }
+    for (const auto& seen : cluster_.app->pods) {
+        // One that was never noted and goes already is no news.
+        if (contains(rows_.instances, seen.instance, &Instance::id) || !is_mirrored(seen) ||
+            seen.state == PodState::terminating)
+            continue;
+        add_new(seen);
+    }
+}
+
+// That a release command is lost fails its deployment, so what is seen is given time to come up to what was seen before.
+bool ClusterPlanner::is_missed(Instance& instance) {
+    const Deployment* open = holder();
+    const bool awaited = instance.one_shot && open != nullptr && open->set == instance.set &&
+                         open->state == DeploymentState::releasing;
+    if (!awaited) return true;
+    if (instance.state == InstanceState::finished) return false;
+    if (!instance.deadline) instance.deadline = now_ + kMissedFor;
+    if (now_ < *instance.deadline) {
+        wake(*instance.deadline);
+    } else {
+        instance.exit_code.reset();
+        enter(instance, InstanceState::finished);
+    }
+    return false;
+}
+
+void ClusterPlanner::after_deployments() {
+    if (cluster_.put_right.empty()) return;
+    std::string names;
+    for (const auto& one : cluster_.put_right) names += (names.empty() ? "" : ", ") + one;
+    events_.push_back(
+        {.team = rows_.app.team,
+         .app = rows_.app.id,
+         .deployment = {},
+         .actor = "loco",
+         .kind = "app.drift",
+         .message = "somebody else than Loco had changed what it keeps in the cluster; it is put "
+                    "right: " +
+                    names,
+         .data = {},
+         .at = now_});
+}
+
+void ClusterPlanner::add_new(const ObservedPod& seen) {
+    Instance instance{.id = seen.instance,
+                      .app = rows_.app.id,
+                      .team = rows_.app.team,
+                      .release = seen.release,
+                      .set = seen.set,
+                      .process = seen.process,
+                      .index = 0,
+                      .one_shot = seen.process == kReleaseProcess};
+    const auto taken = [&](int index) {
+        return std::ranges::any_of(rows_.instances, [&](const Instance& other) {
+            return other.set == instance.set && other.process == instance.process &&
+                   other.index == index;
+        });
+    };
+    while (taken(instance.index)) ++instance.index;
+    const auto order = cluster_order(rows_);
+    const auto& spec = rows_.release(seen.release)->spec;
+    const bool is_ordered = order && order->set == seen.set;
+    for (const auto& process :
+         wanted_processes(spec, is_ordered ? order->scale : rows_.live_scale())) {
+        const bool its = instance.one_shot ? process.main : process.name == instance.process;
+        if (!its) continue;
+        instance.cpu_millis = process.cpu_millis;
+        instance.cpu_max_millis = process.cpu_max_millis;
+        instance.memory_bytes = process.memory_bytes;
+    }
+    instance.created_at = seen.created_at;
+    instance.state_since = now_;
+    mirror(instance, seen);
+    rows_.instances.push_back(std::move(instance));
+}
+
+void ClusterPlanner::mirror(Instance& instance, const ObservedPod& seen) {
+    instance.host = seen.node;
+    instance.attempt = seen.restarts + 1;
+    if (instance.one_shot) {
+        instance.exit_code = seen.exit_code;
+        instance.oom_killed = seen.oom_killed;
+        if (seen.state != PodState::ended) {
+            note_problem(instance, seen);
+        } else if (!seen.exit_code) {
+            instance.last_problem = seen.problem;
+        }
+        const auto state = state_of(instance, seen);
+        if (instance.state != state) enter(instance, state);
+        return;
+    }
+    const bool crashed = ends_of(seen) > instance.restarts;
+    if (crashed) {
+        instance.restarts = ends_of(seen);
+        instance.exit_code = seen.exit_code;
+        instance.oom_killed = seen.oom_killed;
+        instance.last_problem = describe_end(end_of(instance, &seen), instance.memory_bytes);
+        tell(instance, "instance.crashed",
+             instance_name(instance) + " " + instance.last_problem +
+                 "; the cluster starts it again");
+    } else if (seen.state != PodState::waiting) {
+        note_problem(instance, seen);
+    }
+    note_state(instance, seen, crashed);
+}
+
+void ClusterPlanner::note_problem(Instance& instance, const ObservedPod& seen) {
+    const auto may_last = patience(seen);
+    if (!may_last) {
+        instance.deadline.reset();
+        const bool waits = seen.state == PodState::pending || seen.state == PodState::starting;
+        if (waits && !seen.problem.empty()) instance.last_problem = seen.problem;
+        return;
+    }
+    if (!instance.deadline) instance.deadline = now_ + *may_last;
+    if (now_ < *instance.deadline) {
+        wake(*instance.deadline);
+        return;
+    }
+    if (instance.last_problem == seen.problem) return;
+    if (instance.last_problem.empty())
+        tell(instance, "instance.waiting",
+             instance_name(instance) + " cannot start yet: " + seen.problem);
+    instance.last_problem = seen.problem;
+}
+
+void ClusterPlanner::note_state(Instance& instance, const ObservedPod& seen, bool crashed) {
+    const auto before = instance.state;
+    const auto state = state_of(instance, seen);
+    if (before == state) return;
+    enter(instance, state);
+    const auto name = instance_name(instance);
+    if (state == InstanceState::healthy) {
+        const bool again = instance.restarts > 0;
+        tell(instance, again ? "instance.recovered" : "instance.healthy",
+             name + (again ? " is healthy again" : " is healthy"));
+    } else if (before == InstanceState::healthy && state == InstanceState::starting && !crashed &&
+               instance.set == rows_.app.live_set) {
+        tell(instance, "instance.unhealthy",
+             name + " gets no traffic: " +
+                 (seen.problem.empty() ? "it is not ready any more" : seen.problem));
+    } else if (state == InstanceState::draining) {
+        tell_removal(instance, seen.problem.empty() ? "is stopped by the cluster"
+                                                    : "is stopped by the cluster: " + seen.problem);
+    }
+}
+
+// Nobody who changes an app needs to be told that its old pods go, but everybody when one that should run goes.
+void ClusterPlanner::tell_removal(const Instance& instance, const std::string& how) {
+    const Deployment* open = holder();
+    const bool changes = open != nullptr && open->state == DeploymentState::rolling;
+    if (instance.one_shot || changes || rows_.app.destroying || instance.set != rows_.app.live_set)
+        return;
+    const auto known = std::ranges::find(before_.instances, instance.id, &Instance::id);
+    if (known == before_.instances.end() || known->state == InstanceState::draining) return;
+    const Release* release = rows_.release(instance.release);
+    if (release == nullptr) return;
+    const auto others = std::ranges::count_if(before_.instances, [&](const Instance& other) {
+        const ObservedPod* seen = pod(other.id);
+        return other.id != instance.id && other.set == instance.set &&
+               other.process == instance.process && seen != nullptr &&
+               seen->state < PodState::terminating;
+    });
+    for (const auto& process : wanted_processes(release->spec, rows_.live_scale())) {
+        if (process.name == instance.process && others < process.replicas)
+            tell(instance, "instance.removed",
+                 instance_name(instance) + " " + how + "; the cluster starts another");
+    }
+}
+
+bool ClusterPlanner::has_lasted(const Instance& instance) const {
+    const ObservedPod* seen = pod(instance.id);
+    return seen != nullptr && patience(*seen) && instance.deadline && now_ >= *instance.deadline;
+}
+
+}  // namespace loco::reconcile
