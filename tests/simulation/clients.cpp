@@ -23,7 +23,8 @@ AppSpec World::make_spec(const std::string& name) {
         spec.type = AppType::worker;
     } else {
         spec.ports.push_back({.port = 8080});
-        if (dice_.percent(20)) spec.ports.push_back({.name = "admin", .port = 9090, .path = "/admin"});
+        if (dice_.percent(20))
+            spec.ports.push_back({.name = "admin", .port = 9090, .path = "/admin"});
         if (dice_.percent(10)) spec.ports.push_back({.name = "internal", .port = 9091, .path = ""});
     }
     spec.deploy.strategy = dice_.percent(15) ? Strategy::recreate : Strategy::rolling;
@@ -32,7 +33,9 @@ AppSpec World::make_spec(const std::string& name) {
     spec.deploy.stop_timeout = milliseconds(dice_.below(8'000));
     spec.health.grace = milliseconds(dice_.below(10'000));
     spec.scale.min = spec.scale.max = 1 + static_cast<int>(dice_.below(3));
-    if (dice_.percent(20)) spec.processes["mailer"] = {.command = {"/mail"}, .replicas = 1 + static_cast<int>(dice_.below(2))};
+    if (dice_.percent(20))
+        spec.processes["mailer"] = {.command = {"/mail"},
+                                    .replicas = 1 + static_cast<int>(dice_.below(2))};
     if (dice_.percent(10)) spec.domains = {"d" + std::to_string(dice_.below(3)) + ".example"};
     if (dice_.percent(10)) spec.required_secrets = {"KEY" + std::to_string(dice_.below(2))};
     return spec;
@@ -92,7 +95,7 @@ void World::create() {
         if (const auto app = create_app(c, kActor, dice_.pick(teams_), name)) {
             apps_.push_back(app->id);
             acknowledged_apps_.insert(app->id);
-            wakes_.insert(app->id);
+            wake(app->id);
             count("create");
         }
     });
@@ -116,7 +119,8 @@ void World::begin_deploy(const AppId& app) {
         }
         count("deploy.start");
         acknowledged_deployments_[started->deployment.id] = app;
-        builds_.push_back({started->deployment.id, app, started->deployment.repository, spec});
+        builds_.push_back({started->deployment.id, app, started->deployment.repository,
+                           started->deployment.tag, spec});
     });
 }
 
@@ -126,15 +130,27 @@ void World::report(std::size_t index) {
     run_in_process([&] {
         auto c = context();
         if (dice_.percent(10)) {
-            if (report_build_failure(c, build.deployment, {.code = "build_failed", .phase = "building", .message = "step 3 failed"})) {
+            if (report_build_failure(
+                    c, build.deployment,
+                    {.code = "build_failed", .phase = "building", .message = "step 3 failed"})) {
                 count("build.failed");
             }
             return;
         }
         const auto token = push_token(c, registry_, build.deployment);
         if (!token) return;
+        const bool dies = dice_.percent(10);  // between the push and the report
+        if (dies && dice_.percent(30))
+            (void)cancel_deployment(c, kActor, build.deployment);  // and it pushes on
         const auto digest = make_image(build.repository, build.spec);
-        if (const auto reported = report_built(c, build.deployment, {.digest = digest, .image_id = "sha256:i" + digest})) {
+        registry_.tag({build.repository, digest}, build.tag);
+        if (dies) {
+            unreported_.emplace(build.repository, digest);
+            count("build.unreported");
+            return;
+        }
+        if (const auto reported = report_built(
+                c, build.deployment, {.digest = digest, .image_id = "sha256:i" + digest})) {
             count("build.reported");
         } else {
             count("build.report_refused");
@@ -158,7 +174,10 @@ void World::change_something(const AppId& app) {
             case 1: keep(redeploy(c, kActor, app), "redeploy"); return;
             case 2:
             case 3: keep(rollback(c, kActor, app, {}), "rollback"); return;
-            case 4: keep(rollback(c, kActor, app, 1 + static_cast<int>(dice_.below(6))), "rollback.number"); return;
+            case 4:
+                keep(rollback(c, kActor, app, 1 + static_cast<int>(dice_.below(6))),
+                     "rollback.number");
+                return;
             case 5: keep(restart(c, kActor, app), "restart"); return;
             case 6:
             case 7:
@@ -168,9 +187,12 @@ void World::change_something(const AppId& app) {
                     request.reset = true;
                 } else if (dice_.percent(70)) {
                     request.change.replicas = static_cast<int>(dice_.below(5));
-                    if (*request.change.replicas == 0 && dice_.percent(70)) request.change.replicas = 1;
+                    if (*request.change.replicas == 0 && dice_.percent(70))
+                        request.change.replicas = 1;
                 }
-                if (!request.reset && dice_.percent(30)) request.change.memory_bytes = (64LL << 20) * static_cast<int>(1 + dice_.below(4));
+                if (!request.reset && dice_.percent(30))
+                    request.change.memory_bytes =
+                        (64LL << 20) * static_cast<int>(1 + dice_.below(4));
                 if (const auto made = scale(c, kActor, app, request)) {
                     count("scale");
                     if (*made) acknowledged_deployments_[(*made)->id] = app;
@@ -183,11 +205,14 @@ void World::change_something(const AppId& app) {
             case 10: {
                 EnvChange change;
                 change.values["KEY" + std::to_string(dice_.below(2))] =
-                    dice_.percent(80) ? std::optional(Secret<>(std::to_string(dice_.below(1000)))) : std::nullopt;
+                    dice_.percent(80) ? std::optional(Secret<>(std::to_string(dice_.below(1000))))
+                                      : std::nullopt;
                 change.stage = dice_.percent(30);
-                const auto made = change_env(c, kActor, app, change, [](const AppId&, const std::string&, const Secret<>& value) {
-                    return Result<std::string>("sealed:" + value.reveal());
-                });
+                const auto made =
+                    change_env(c, kActor, app, change,
+                               [](const AppId&, const std::string&, const Secret<>& value) {
+                                   return Result<std::string>("sealed:" + value.reveal());
+                               });
                 if (made) {
                     count("env");
                     if (made->deployment) acknowledged_deployments_[made->deployment->id] = app;
@@ -219,7 +244,8 @@ void World::client_step() {
         const auto index = dice_.below(builds_.size());
         trace("report " + builds_[index].deployment.str());
         if (dice_.percent(5)) {
-            builds_.erase(builds_.begin() + static_cast<std::ptrdiff_t>(index));  // the client was killed
+            builds_.erase(builds_.begin() +
+                          static_cast<std::ptrdiff_t>(index));  // the client was killed
         } else if (dice_.percent(10)) {
             run_in_process([&] {
                 auto c = context();

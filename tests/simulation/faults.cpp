@@ -8,15 +8,19 @@ namespace loco::simulation {
 void World::traffic() {
     std::vector<InstanceId> active;
     for (const auto& server : gateway_.servers()) {
-        if (!server.removed && !server.endpoint.draining) active.push_back(server.endpoint.instance);
+        if (!server.removed && !server.endpoint.draining)
+            active.push_back(server.endpoint.instance);
     }
     if (active.empty()) return;
     const auto instance = dice_.pick(active);
     if (!gateway_.open_connection(instance)) return;
     count("connection");
-    if (const auto row = rows_instances_.find(instance); row != rows_instances_.end()) connected_.try_emplace(row->first, row->second);
+    if (const auto row = rows_instances_.find(instance); row != rows_instances_.end())
+        connected_.try_emplace(row->first, row->second);
     // Most end soon, some are WebSockets.
-    connections_.push_back({instance, clock_.now() + dice_.up_to(dice_.percent(20) ? std::chrono::seconds(120) : std::chrono::seconds(2))});
+    connections_.push_back(
+        {instance, clock_.now() + dice_.up_to(dice_.percent(20) ? std::chrono::seconds(120)
+                                                                : std::chrono::seconds(2))});
 }
 
 void World::gateway_fault() {
@@ -34,9 +38,7 @@ void World::gateway_fault() {
             count("gateway.restart");
             return;
         case 2: gateway_.set_slow_cuts(true); return;
-        default:
-            gateway_.finish_cuts();
-            gateway_.set_slow_cuts(dice_.percent(30));
+        default: gateway_.finish_cuts(); gateway_.set_slow_cuts(dice_.percent(30));
     }
 }
 
@@ -64,7 +66,8 @@ void World::runtime_fault() {
         return {};
     });
     const bool noted = std::ranges::none_of(containers, [&](const auto& one) {
-        return one.first.instance.one_shot && states[one.first.instance.id] == InstanceState::pending;
+        return one.first.instance.one_shot &&
+               states[one.first.instance.id] == InstanceState::pending;
     });
     switch (dice_.below(13)) {
         case 12:  // overload, or a database that all need
@@ -81,7 +84,8 @@ void World::runtime_fault() {
         case 2:
         case 3:
             trace("crash " + id.str());
-            if (runtime_.crash(id, 1 + static_cast<int>(dice_.below(3)), dice_.percent(20))) count("container.crash");
+            if (runtime_.crash(id, 1 + static_cast<int>(dice_.below(3)), dice_.percent(20)))
+                count("container.crash");
             return;
         case 4:
         case 5:
@@ -112,7 +116,9 @@ void World::runtime_fault() {
 void World::fault_step() {
     step_may_cut_ = true;
     const auto what = dice_.below(100);
-    if (what < 35) {
+    if (place_ == Place::cluster && what < 75) {
+        cluster_fault();
+    } else if (what < 35) {
         traffic();
     } else if (what < 60) {
         runtime_fault();
@@ -122,11 +128,14 @@ void World::fault_step() {
         if (crash_in_ < 0) crash_in_ = static_cast<int>(dice_.below(60));
         trace("the process will die");
     } else {
-        const auto chance = [&] { return dice_.percent(50) ? 0 : static_cast<int>(dice_.below(20)); };
+        const auto chance = [&] {
+            return dice_.percent(50) ? 0 : static_cast<int>(dice_.below(20));
+        };
         store_errors_ = chance() / 2;
         runtime_errors_ = chance();
         gateway_errors_ = chance();
         registry_errors_ = chance();
+        if (place_ == Place::cluster) cluster_errors_ = chance();
         trace("calls fail");
         count("calls.fail");
     }
@@ -135,6 +144,11 @@ void World::fault_step() {
 void World::end_faults() {
     store_errors_ = runtime_errors_ = gateway_errors_ = registry_errors_ = 0;
     crash_in_ = -1;
+    builds_.clear();
+    if (place_ == Place::cluster) {
+        end_cluster_faults();
+        return;
+    }
     gateway_away_ = false;
     gateway_.set_reachable(true);
     gateway_.set_slow_cuts(false);

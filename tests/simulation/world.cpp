@@ -17,32 +17,57 @@ constexpr auto kMostToSettle = std::chrono::minutes(60);
 void SimulatedRegistry::push(const ImageRef& ref, const ImageFacts& facts) {
     manifests_.emplace(ref.repository, ref.digest);
     runtime_.add_image(ref, facts);
+    cluster_.add_image(ref, facts);
 }
 
-Result<ManifestInfo> SimulatedRegistry::manifest(const std::string& repository, const std::string& digest) {
+Result<ManifestInfo> SimulatedRegistry::manifest(const std::string& repository,
+                                                 const std::string& digest) {
     LOCO_TRY(hook_());
     if (!has(repository, digest)) return fail(ErrorKind::not_found, "no such manifest");
-    return ManifestInfo{.digest = digest, .media_type = "application/vnd.oci.image.manifest.v1+json", .total_bytes = 1};
+    return ManifestInfo{.digest = digest,
+                        .media_type = "application/vnd.oci.image.manifest.v1+json",
+                        .total_bytes = 1};
+}
+
+Result<std::string> SimulatedRegistry::tagged(const std::string& repository,
+                                              const std::string& tag) {
+    LOCO_TRY(hook_());
+    const auto found = tags_.find({repository, tag});
+    if (found == tags_.end() || !has(repository, found->second))
+        return fail(ErrorKind::not_found, "no such tag");
+    return found->second;
 }
 
 Result<RegistryToken> SimulatedRegistry::push_token(const std::string&) {
     LOCO_TRY(hook_());
-    return RegistryToken{.token = Secret<>("token"), .expires_at = clock_.now() + std::chrono::minutes(5)};
+    return RegistryToken{.token = Secret<>("token"),
+                         .expires_at = clock_.now() + std::chrono::minutes(5)};
 }
 
-Result<RegistryToken> SimulatedRegistry::pull_token(const std::string& repository) { return push_token(repository); }
+Result<RegistryToken> SimulatedRegistry::pull_token(const std::string& repository) {
+    return push_token(repository);
+}
 
-Result<> SimulatedRegistry::remove_manifest(const std::string& repository, const std::string& digest) {
+Result<> SimulatedRegistry::remove_manifest(const std::string& repository,
+                                            const std::string& digest) {
     LOCO_TRY(hook_());
     manifests_.erase({repository, digest});
     runtime_.forget_image({repository, digest});
+    cluster_.forget_image({repository, digest});
     return hook_();
 }
 
-World::World(std::uint64_t seed)
-    : seed_(seed), dice_(seed * 2 + 1), random_(seed * 2 + 2), runtime_(clock_),
-      registry_(runtime_, clock_, [this] { return port_call("registry", registry_errors_); }) {
-    store_.set_fault_hook([this](store::MemoryStore::Point) { return port_call("store", store_errors_); });
+World::World(std::uint64_t seed, Place place)
+    : seed_(seed),
+      place_(place),
+      dice_(seed * 2 + 1),
+      random_(seed * 2 + 2),
+      runtime_(clock_),
+      cluster_(clock_),
+      registry_(runtime_, cluster_, clock_,
+                [this] { return port_call("registry", registry_errors_); }) {
+    store_.set_fault_hook(
+        [this](store::MemoryStore::Point) { return port_call("store", store_errors_); });
     runtime_.set_hook([this](SimulatedRuntime::When, std::string_view) {
         meanwhile();
         return port_call("runtime", runtime_errors_);
@@ -57,18 +82,38 @@ World::World(std::uint64_t seed)
     runtime_.set_behave([this](const ContainerSpec& spec) { return behaviour_of(spec); });
     runtime_.on_change([this](const std::optional<AppId>& app) {
         if (app) {
-            wakes_.insert(*app);
+            me().wakes.insert(*app);
         } else {
-            next_sweep_ = clock_.now();
+            me().next_sweep = clock_.now();
         }
     });
+    cluster_.set_behave([this](const Release& release, const std::string& process) {
+        return pod_behaviour(release, process);
+    });
+    for (int number = 0; place_ == Place::cluster && number < 3; ++number) {
+        cluster_.add_node({.name = "node-" + std::to_string(number),
+                           .ready = true,
+                           .schedulable = true,
+                           .cpu_millis = 8000,
+                           .memory_bytes = 16LL << 30,
+                           .platform = "linux/amd64"});
+    }
     for (int number = 0; number < 2; ++number) {
-        Team team{.id = TeamId::make(clock_, random_), .slug = "team" + std::to_string(number), .number = number, .created_at = clock_.now()};
+        Team team{.id = TeamId::make(clock_, random_),
+                  .slug = "team" + std::to_string(number),
+                  .number = number,
+                  .created_at = clock_.now()};
         const auto written = store_.write([&](WriteTx& tx) { return tx.put(team); });
         LOCO_CHECK(written.has_value());
         teams_.push_back(team.id);
     }
-    start_process();
+    for (std::size_t i = 0; i < (place_ == Place::machine ? 1U : 3U); ++i) {
+        processes_.push_back(std::make_unique<Process>());
+        me_ = i;
+        start_process();
+    }
+    me_ = 0;
+    begin_term();
 }
 
 Context World::context() {
@@ -76,7 +121,14 @@ Context World::context() {
             .clock = clock_,
             .random = random_,
             .config = config_,
-            .wake = [this](const AppId& app) { wakes_.insert(app); }};
+            .wake = [this](const AppId& app) { wake(app); }};
+}
+
+// The others hear of it from the store.
+void World::wake(const AppId& app) {
+    for (auto& process : processes_) {
+        if (process->reconciler) process->wakes.insert(app);
+    }
 }
 
 void World::look(const std::function<Result<>(const ReadTx&)>& work) {
@@ -95,45 +147,76 @@ Result<> World::port_call(const char* port, int error_percent) {
         throw Crash{};
     }
     if (error_percent > 0 && dice_.percent(static_cast<std::uint64_t>(error_percent))) {
-        return fail(ErrorKind::unavailable, std::string("the ") + port + " does not answer (simulated)");
+        return fail(ErrorKind::unavailable,
+                    std::string("the ") + port + " does not answer (simulated)");
     }
     return {};
 }
 
 void World::start_process() {
-    wakes_.clear();
-    timers_.clear();
-    failures_.clear();
-    reconciler_.reset();
-    health_ = std::make_unique<SimulatedHealth>(clock_, runtime_);
-    for (const auto& instance : failing_health_) health_->set_failing(instance, true);
-    health_->on_change([this](const AppId& app) { wakes_.insert(app); });
-    reconciler_ = std::make_unique<reconcile::Reconciler>(reconcile::ReconcilerPorts{
+    const bool led = me().reconciler != nullptr;
+    me().reconciler.reset();
+    if (place_ == Place::cluster) {
+        me().cluster = std::make_unique<cluster::SimulatedClusterClient>(cluster_);
+        me().cluster->set_hook([this](cluster::SimulatedClusterClient::When, std::string_view) {
+            cluster_meanwhile();
+            return port_call("cluster", cluster_errors_);
+        });
+    } else {
+        health_ = std::make_unique<SimulatedHealth>(clock_, runtime_);
+        for (const auto& instance : failing_health_) health_->set_failing(instance, true);
+    }
+    if (led) begin_term();
+}
+
+void World::begin_term() {
+    auto& process = me();
+    process.wakes.clear();
+    process.timers.clear();
+    process.failures.clear();
+    process.reconciler = std::make_unique<reconcile::Reconciler>(reconciler_ports());
+    process.reconciler->on_change([this, &process](const std::optional<AppId>& app) {
+        if (app) {
+            process.wakes.insert(*app);
+        } else {
+            process.next_sweep = clock_.now();
+        }
+    });
+    process.synced = false;
+    process.next_sweep = clock_.now();
+}
+
+reconcile::ReconcilerPorts World::reconciler_ports() {
+    using Ports = std::variant<reconcile::MachinePorts, reconcile::ClusterPorts>;
+    return {
         .store = store_,
-        .runtime = runtime_,
-        .gateway = gateway_,
         .registry = registry_,
-        .health = *health_,
+        // Small, so that addresses come around.
+        .place = place_ == Place::cluster
+                     ? Ports(reconcile::ClusterPorts{*me().cluster})
+                     : Ports(reconcile::MachinePorts{
+                           .runtime = runtime_,
+                           .gateway = gateway_,
+                           .health = *health_,
+                           .network_range = *parse_network_range("10.208.0.0/20")}),
         .clock = clock_,
         .random = random_,
         .config = config_,
-        .unseal = [](const EnvVersion&) -> Result<reconcile::SecretEnv> { return reconcile::SecretEnv{}; },
+        .unseal = [](const EnvVersion&) -> Result<reconcile::SecretEnv> {
+            return reconcile::SecretEnv{};
+        },
         .log_tail = [](const Instance&) { return std::string("its last words"); },
         .forget_logs = [](const AppId&) -> Result<> { return {}; },
         .url_of = [](const std::string& host) { return url_of(host, 8080); },
         .run_all = {},
-        // Small, so that addresses come around.
-        .network_range = *parse_network_range("10.208.0.0/20"),
-    });
-    synced_ = false;
-    next_sweep_ = clock_.now();
+    };
 }
 
 void World::meanwhile() {
-    if (!in_pass_ || settling_) return;
+    if (!me().in_pass || settling_) return;
     const auto chance = dice_.below(100);
     if (chance >= 8) return;
-    in_pass_ = false;
+    me().in_pass = false;
     trace("  meanwhile");
     if (chance < 4) {
         traffic();
@@ -143,21 +226,22 @@ void World::meanwhile() {
         step_may_cut_ = true;
         runtime_fault();
     }
-    in_pass_ = true;
+    me().in_pass = true;
 }
 
 void World::run_in_process(const std::function<void()>& work) {
-    if (depth_ > 0) {
+    auto& process = me();
+    if (process.depth > 0) {
         work();
         return;
     }
-    ++depth_;
+    ++process.depth;
     try {
         work();
-        --depth_;
+        --process.depth;
     } catch (const Crash&) {
-        --depth_;
-        in_pass_ = false;
+        --process.depth;
+        process.in_pass = false;
         trace("the process dies");
         count("process.crash");
         start_process();
@@ -165,74 +249,85 @@ void World::run_in_process(const std::function<void()>& work) {
 }
 
 void World::trace(const std::string& what) {
-    for (const char c : what) trace_hash_ = (trace_hash_ ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
-    trace_hash_ = (trace_hash_ ^ static_cast<std::uint64_t>(to_unix_ms(clock_.now()))) * 1099511628211ULL;
-    if (print_trace_) std::printf("%s  %s\n", to_rfc3339(clock_.now()).substr(11, 12).c_str(), what.c_str());
+    for (const char c : what)
+        trace_hash_ = (trace_hash_ ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+    trace_hash_ =
+        (trace_hash_ ^ static_cast<std::uint64_t>(to_unix_ms(clock_.now()))) * 1099511628211ULL;
+    if (print_trace_)
+        std::printf("%s  %s\n", to_rfc3339(clock_.now()).substr(11, 12).c_str(), what.c_str());
 }
 
 // As reconcile::Loop does it.
 void World::pass(const AppId& app) {
-    wakes_.erase(app);
-    timers_.erase(app);
+    me().wakes.erase(app);
+    me().timers.erase(app);
     trace("pass " + app.str());
     run_in_process([&] {
-        in_pass_ = true;
-        const auto result = reconciler_->pass(app);
-        in_pass_ = false;
+        me().in_pass = true;
+        const auto result = me().reconciler->pass(app);
+        me().in_pass = false;
         if (result.gone) {
-            failures_.erase(app);
+            me().failures.erase(app);
             return;
         }
-        if (result.wake_at) timers_[app] = *result.wake_at;
+        if (result.wake_at) me().timers[app] = *result.wake_at;
         if (result.error) {
             count("pass.error");
-            const auto retry = clock_.now() + std::min<Duration>(std::chrono::seconds(10),
-                                                                 std::chrono::milliseconds(100) * (1 << std::min(failures_[app]++, 7)));
-            const auto found = timers_.try_emplace(app, retry).first;
+            const auto retry =
+                clock_.now() + std::min<Duration>(std::chrono::seconds(10),
+                                                  std::chrono::milliseconds(100) *
+                                                      (1 << std::min(me().failures[app]++, 7)));
+            const auto found = me().timers.try_emplace(app, retry).first;
             found->second = std::min(found->second, retry);
         } else {
-            failures_.erase(app);
+            me().failures.erase(app);
         }
     });
 }
 
 void World::sweep() {
-    next_sweep_ = clock_.now() + kSweepEvery;
+    me().next_sweep = clock_.now() + kSweepEvery;
     trace("sweep");
     run_in_process([&] {
-        if (!synced_) {
+        if (!me().synced) {
             synced_now_ = true;
-            synced_ = reconciler_->sync_gateway().has_value();
+            me().synced = me().reconciler->sync_gateway().has_value();
             std::vector<AppId> apps;
             const auto read = store_.read([&](const ReadTx& tx) -> Result<> {
                 LOCO_ASSIGN(apps, tx.all_apps());
                 return {};
             });
-            if (!read) synced_ = false;
-            wakes_.insert(apps.begin(), apps.end());
-            if (!synced_) next_sweep_ = clock_.now() + std::chrono::seconds(1);
+            if (!read) me().synced = false;
+            me().wakes.insert(apps.begin(), apps.end());
+            if (!me().synced) me().next_sweep = clock_.now() + std::chrono::seconds(1);
         }
-        const auto result = reconciler_->sweep();
-        wakes_.insert(result.suspicious.begin(), result.suspicious.end());
+        const auto result = me().reconciler->sweep();
+        me().wakes.insert(result.suspicious.begin(), result.suspicious.end());
     });
 }
 
 std::optional<Time> World::next_due() const {
-    std::optional<Time> next = next_sweep_;
+    std::optional<Time> next;
     const auto earlier = [&](std::optional<Time> at) {
-        if (at && *at < *next) next = at;
+        if (at && (!next || *at < *next)) next = at;
     };
-    for (const auto& [app, at] : timers_) earlier(at);
+    for (const auto& process : processes_) {
+        if (!process->reconciler) continue;
+        earlier(process->next_sweep);
+        for (const auto& [app, at] : process->timers) earlier(at);
+    }
     for (const auto& connection : connections_) earlier(connection.closes_at);
     earlier(runtime_.next_due());
-    earlier(health_->next_due());
+    earlier(cluster_.next_due());
+    if (health_) earlier(health_->next_due());
     return next;
 }
 
 void World::move_clock(Time to) {
     clock_.move_to(to);
     runtime_.advance();
-    health_->poll();
+    cluster_.advance();
+    if (health_) health_->poll();
     std::erase_if(connections_, [&](const Connection& connection) {
         if (connection.closes_at > clock_.now()) return false;
         gateway_.close_connection(connection.instance);
@@ -242,13 +337,13 @@ void World::move_clock(Time to) {
 
 bool World::wake_due_timers() {
     bool any = false;
-    for (auto it = timers_.begin(); it != timers_.end();) {
+    for (auto it = me().timers.begin(); it != me().timers.end();) {
         if (it->second > clock_.now()) {
             ++it;
             continue;
         }
-        wakes_.insert(it->first);
-        it = timers_.erase(it);
+        me().wakes.insert(it->first);
+        it = me().timers.erase(it);
         any = true;
     }
     return any;
@@ -275,16 +370,31 @@ void World::begin_step() {
     compare(gateway_.running(), gateway_.rendered());
 }
 
+// On a machine there is one that leads, always.
+bool World::process_step() {
+    for (std::size_t i = 0; i < processes_.size(); ++i) {
+        me_ = (me_ + 1) % processes_.size();
+        if (!me().reconciler) continue;
+        (void)wake_due_timers();
+        if (me().next_sweep <= clock_.now()) {
+            sweep();
+            return true;
+        }
+        if (!me().wakes.empty() && (settling_ || dice_.percent(70))) {
+            auto it = me().wakes.begin();
+            if (!settling_)
+                std::advance(it, static_cast<std::ptrdiff_t>(dice_.below(me().wakes.size())));
+            pass(AppId(*it));
+            return true;
+        }
+    }
+    return false;
+}
+
 bool World::step() {
     begin_step();
-    health_->poll();
-    (void)wake_due_timers();
-    if (next_sweep_ <= clock_.now()) {
-        sweep();
-    } else if (!wakes_.empty() && dice_.percent(70)) {
-        auto it = wakes_.begin();
-        std::advance(it, static_cast<std::ptrdiff_t>(dice_.below(wakes_.size())));
-        pass(AppId(*it));
+    if (health_) health_->poll();
+    if (process_step()) {
     } else if (dice_.percent(40)) {
         advance_time();
     } else if (dice_.percent(65)) {
@@ -303,14 +413,9 @@ bool World::settle() {
     std::string why;
     for (int i = 0; i < 100'000; ++i) {
         begin_step();
-        health_->poll();
-        (void)wake_due_timers();
-        if (next_sweep_ <= clock_.now()) {
-            sweep();
-        } else if (!wakes_.empty()) {
-            pass(AppId(*wakes_.begin()));
-        } else {
-            if (at_rest(why)) return true;
+        if (health_) health_->poll();
+        if (!process_step()) {
+            if (at_rest(why)) return place_ == Place::machine || stays_quiet();
             if (clock_.now() > until) {
                 violation_ = "it does not come to rest: " + why;
                 return false;

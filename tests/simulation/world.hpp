@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/simulated/simulated_cluster.hpp"
 #include "gateway/simulated/gateway.hpp"
 #include "ports/registry.hpp"
 #include "reconcile/reconciler.hpp"
@@ -40,10 +41,13 @@ class Dice {
     [[nodiscard]] std::uint64_t below(std::uint64_t n) { return random_.next() % n; }
     [[nodiscard]] bool percent(std::uint64_t p) { return below(100) < p; }
     [[nodiscard]] Duration up_to(Duration most) {
-        return Duration(static_cast<std::int64_t>(below(static_cast<std::uint64_t>(most.count()) + 1)));
+        return Duration(
+            static_cast<std::int64_t>(below(static_cast<std::uint64_t>(most.count()) + 1)));
     }
     template <class T>
-    [[nodiscard]] const T& pick(const std::vector<T>& from) { return from[below(from.size())]; }
+    [[nodiscard]] const T& pick(const std::vector<T>& from) {
+        return from[below(from.size())];
+    }
 
   private:
     SeededRandom random_;
@@ -52,24 +56,34 @@ class Dice {
 // Knows the manifests that were pushed; a runtime can only pull what is here.
 class SimulatedRegistry final : public Registry {
   public:
-    SimulatedRegistry(SimulatedRuntime& runtime, const Clock& clock, std::function<Result<>()> hook)
-        : runtime_(runtime), clock_(clock), hook_(std::move(hook)) {}
+    SimulatedRegistry(SimulatedRuntime& runtime, cluster::SimulatedCluster& cluster,
+                      const Clock& clock, std::function<Result<>()> hook)
+        : runtime_(runtime), cluster_(cluster), clock_(clock), hook_(std::move(hook)) {}
     void push(const ImageRef& ref, const ImageFacts& facts);
+    void tag(const ImageRef& ref, const std::string& tag) {
+        tags_[{ref.repository, tag}] = ref.digest;
+    }
     [[nodiscard]] bool has(const std::string& repository, const std::string& digest) const {
         return manifests_.contains({repository, digest});
     }
 
     [[nodiscard]] std::string host() const override { return "127.0.0.1:5000"; }
-    [[nodiscard]] Result<ManifestInfo> manifest(const std::string& repository, const std::string& digest) override;
+    [[nodiscard]] Result<ManifestInfo> manifest(const std::string& repository,
+                                                const std::string& digest) override;
+    [[nodiscard]] Result<std::string> tagged(const std::string& repository,
+                                             const std::string& tag) override;
     [[nodiscard]] Result<RegistryToken> push_token(const std::string& repository) override;
     [[nodiscard]] Result<RegistryToken> pull_token(const std::string& repository) override;
-    [[nodiscard]] Result<> remove_manifest(const std::string& repository, const std::string& digest) override;
+    [[nodiscard]] Result<> remove_manifest(const std::string& repository,
+                                           const std::string& digest) override;
 
   private:
     SimulatedRuntime& runtime_;
+    cluster::SimulatedCluster& cluster_;
     const Clock& clock_;
     std::function<Result<>()> hook_;
     std::set<std::pair<std::string, std::string>> manifests_;
+    std::map<std::pair<std::string, std::string>, std::string> tags_;
 };
 
 // What a client that builds holds.
@@ -77,6 +91,7 @@ struct Build {
     DeploymentId deployment;
     AppId app;
     std::string repository;
+    std::string tag;
     AppSpec spec;
 };
 
@@ -85,9 +100,25 @@ struct Connection {
     Time closes_at;
 };
 
+// Where the apps run. On a cluster several servers share the store, and one of them leads; another may still believe that it does.
+enum class Place : std::uint8_t { machine, cluster };
+
+// One loco-api.
+struct Process {
+    std::unique_ptr<cluster::SimulatedClusterClient> cluster;  // on a cluster
+    std::unique_ptr<reconcile::Reconciler> reconciler;         // none: it does not lead
+    std::set<AppId> wakes;
+    std::map<AppId, Time> timers;
+    std::map<AppId, int> failures;
+    Time next_sweep;
+    bool synced = false;
+    int depth = 0;  // of work in it: what happens meanwhile is nested
+    bool in_pass = false;
+};
+
 class World {
   public:
-    explicit World(std::uint64_t seed);
+    explicit World(std::uint64_t seed, Place place = Place::machine);
 
     // One thing happens. False when an invariant is broken (see violation()).
     bool step();
@@ -104,6 +135,11 @@ class World {
   private:
     // --- world.cpp: the process and the time
     void start_process();
+    void begin_term();  // of the process: it leads from now on
+    [[nodiscard]] reconcile::ReconcilerPorts reconciler_ports();
+    [[nodiscard]] Process& me() { return *processes_[me_]; }
+    void wake(const AppId& app);  // as those do that change its rows
+    bool process_step();          // of one that leads; false: nothing is due
     void run_in_process(const std::function<void()>& work);
     [[nodiscard]] Result<> port_call(const char* port, int error_percent);
     void meanwhile();  // what others do while a pass waits for a call
@@ -137,6 +173,17 @@ class World {
     void traffic();
     void end_faults();
 
+    // --- on_cluster.cpp
+    void cluster_fault();
+    void cluster_meanwhile();
+    void move_leadership();
+    void end_cluster_faults();
+    [[nodiscard]] cluster::SimulatedPodBehaviour pod_behaviour(const Release& release,
+                                                               const std::string& process);
+    [[nodiscard]] bool check_cluster();
+    [[nodiscard]] bool cluster_at_rest(std::string& why);
+    [[nodiscard]] bool stays_quiet();
+
     // --- invariants.cpp
     bool check();
     bool broken(const std::string& what);  // false, always
@@ -144,7 +191,8 @@ class World {
     [[nodiscard]] bool check_rows();
     [[nodiscard]] bool check_deployment(const Deployment& row, const App* app);
     [[nodiscard]] bool brought_code(const Deployment& row) const;  // made a release of its own
-    [[nodiscard]] Result<> check_domains(const ReadTx& tx, const App& app, const std::vector<Deployment>& deployments);
+    [[nodiscard]] Result<> check_domains(const ReadTx& tx, const App& app,
+                                         const std::vector<Deployment>& deployments);
     [[nodiscard]] bool check_went_live();
     [[nodiscard]] bool check_containers();
     [[nodiscard]] bool check_gateway();
@@ -154,6 +202,7 @@ class World {
     [[nodiscard]] bool app_at_rest(const reconcile::AppRows& rows, std::string& why);
 
     std::uint64_t seed_;
+    const Place place_;
     Dice dice_;
     SeededRandom random_;
     SimulatedClock clock_;
@@ -163,16 +212,13 @@ class World {
     store::MemoryStore store_;
     SimulatedRuntime runtime_;
     gateway::SimulatedGateway gateway_;
+    cluster::SimulatedCluster cluster_;
     SimulatedRegistry registry_;
 
-    // The process.
+    // The processes; on a machine there is one.
+    std::vector<std::unique_ptr<Process>> processes_;
+    std::size_t me_ = 0;  // which runs now
     std::unique_ptr<SimulatedHealth> health_;
-    std::unique_ptr<reconcile::Reconciler> reconciler_;
-    std::set<AppId> wakes_;
-    std::map<AppId, Time> timers_;
-    std::map<AppId, int> failures_;
-    Time next_sweep_;
-    bool synced_ = false;
     bool synced_now_ = false;  // in this step
 
     // Chance.
@@ -181,8 +227,8 @@ class World {
     int gateway_errors_ = 0;
     int registry_errors_ = 0;
     int crash_in_ = -1;  // port calls until the process dies
-    int depth_ = 0;      // of work in the process: what happens meanwhile is nested
-    bool in_pass_ = false;
+    int cluster_errors_ = 0;
+    bool cluster_away_ = false;
     bool gateway_away_ = false;
     bool runtime_away_ = false;
 
@@ -200,19 +246,25 @@ class World {
     std::set<InstanceId> failing_health_;
     std::map<DeploymentId, Deployment> deployments_;  // as last seen
     std::map<ReleaseId, Release> releases_;
-    std::set<AppId> wanted_nothing_;                  // after the last step
-    std::set<AppId> went_live_;                       // in this step
-    std::set<AppId> given_up_;                        // apps, until something of theirs is live again
-    std::map<AppId, App> rows_apps_;                  // of this step
+    std::set<AppId> wanted_nothing_;  // after the last step
+    std::set<AppId> went_live_;       // in this step
+    std::set<AppId> given_up_;        // apps, until something of theirs is live again
+    std::map<AppId, App> rows_apps_;  // of this step
     std::map<InstanceId, Instance> rows_instances_;
     std::set<AppId> acknowledged_apps_;
     std::map<DeploymentId, AppId> acknowledged_deployments_;
+    std::set<std::pair<std::string, std::string>>
+        unreported_;  // pushed by clients that died before they said so
     std::set<AppId> destroyed_;
     std::map<DeploymentId, int> release_commands_;  // containers started for it
     std::map<InstanceId, Instance> connected_;      // had requests in flight after the last step
-    std::set<AppId> serving_;                       // could answer after the last step
-    std::set<AppId> behind_;  // whose routes the gateway had not taken over from its files when the step began
-    bool step_may_cut_ = false;                     // what happened may end a service: a fault, not a decision
+    std::set<AppId> disturbed_;  // whose pods a fault has hit, until all are ready again
+    std::map<AppId, int>
+        ready_;                // pods that served after the last step, as far as they were wanted
+    std::set<AppId> serving_;  // could answer after the last step
+    std::set<AppId>
+        behind_;  // whose routes the gateway had not taken over from its files when the step began
+    bool step_may_cut_ = false;  // what happened may end a service: a fault, not a decision
     bool settling_ = false;
 
     std::string violation_;
