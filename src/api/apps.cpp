@@ -17,7 +17,8 @@ namespace json = boost::json;
 Result<json::object> summary(const ReadTx& tx, const App& app, const Config& config) {
     LOCO_ASSIGN(const auto hosts, tx.hosts(app.id));
     json::array urls;
-    for (const auto& host : hosts) urls.emplace_back(url_of(host.name, config.gateway_port));
+    for (const auto& host : hosts)
+        urls.emplace_back(url_of(host.name, config.gateway_port, config.https));
     json::value release = nullptr;
     std::string state = app.destroying ? "destroying" : "empty";
     bool routed = true;
@@ -82,17 +83,9 @@ Result<json::object> detail(const ReadTx& tx, const App& app, const Config& conf
     for (const auto& [name, counts] : processes) {
         by_process[name] = json::object{{"healthy", counts.first}, {"instances", counts.second}};
     }
-    json::object scale;
-    for (const auto& [process, o] : app.scale) {
-        json::object entry;
-        if (o.replicas) entry["replicas"] = *o.replicas;
-        if (o.cpu_millis) entry["cpu_millis"] = *o.cpu_millis;
-        if (o.memory_bytes) entry["memory_bytes"] = *o.memory_bytes;
-        scale[process] = std::move(entry);
-    }
     result["processes"] = std::move(by_process);
     result["instances"] = std::move(presented);
-    result["scale"] = std::move(scale);
+    result["scale"] = present(app.scale);
     result["env_version"] = app.env_version;
     result["deployment"] = nullptr;
     if (app.lock) {

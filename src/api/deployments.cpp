@@ -12,12 +12,6 @@ namespace {
 
 namespace json = boost::json;
 
-bool is_digest(std::string_view text) {
-    constexpr std::string_view kPrefix = "sha256:";
-    return text.starts_with(kPrefix) && text.size() == kPrefix.size() + 64 &&
-           text.find_first_not_of("0123456789abcdef", kPrefix.size()) == std::string_view::npos;
-}
-
 Result<std::optional<int>> number_of(Services& services, const Deployment& deployment) {
     std::optional<int> number;
     if (!deployment.release) return number;

@@ -25,8 +25,15 @@ Result<http::Response> append_build_log(Services&, Call&);
 Result<http::Response> report_result(Services&, Call&);
 Result<http::Response> cancel_deployment(Services&, Call&);
 
+// domains.cpp
+Result<http::Response> list_domains(Services&, Call&);
+
 // releases.cpp
 Result<http::Response> list_releases(Services&, Call&);
+
+// manifests.cpp
+Result<http::Response> get_manifests(Services&, Call&);
+Result<http::Response> plan_deployment(Services&, Call&);
 
 // events.cpp
 Result<http::Response> list_events(Services&, Call&);
@@ -38,6 +45,11 @@ Result<http::Response> get_logs(Services&, Call&);
 // env.cpp
 Result<http::Response> get_env(Services&, Call&);
 Result<http::Response> patch_env(Services&, Call&);
+
+// move.cpp
+Result<http::Response> get_move_key(Services&, Call&);
+Result<http::Response> export_app(Services&, Call&);
+Result<http::Response> import_app(Services&, Call&);
 
 // metrics.cpp
 Result<http::Response> get_metrics(Services&, Call&);

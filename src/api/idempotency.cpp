@@ -23,10 +23,11 @@ Result<std::optional<http::Response>> take_key(Services& services, const Idempot
                         "use a new key", "idempotency_conflict");
         }
         if (found->status == 0) {
-            // A server that died in the middle leaves it at 0: the request may run again, at once when that was
-            // before this one started.
-            if (found->created_at < services.started_at ||
-                found->created_at + kRunningAtMost < mine.created_at)
+            // A server that died in the middle leaves it at 0: the request may run again. At once where this one is that
+            // server, started anew; another can't know, so after longer than any request takes.
+            const bool was_ours =
+                found->body == services.server_id && found->created_at < services.started_at;
+            if (was_ours || found->created_at + kRunningAtMost < mine.created_at)
                 return tx.put(mine);
             return fail(ErrorKind::conflict,
                         "the request with that Idempotency-Key is still running",
@@ -55,7 +56,7 @@ Result<http::Response> idempotently(Services& services, const Route& route, Call
         .fingerprint = crypto::sha256_hex(std::string(http::to_string(call.request.method)) + " " +
                                           call.request.target + "\n" + call.request.body),
         .status = 0,
-        .body = {},
+        .body = services.server_id,  // who runs it, until it has an answer
         .created_at = services.context.clock.now()};
     LOCO_ASSIGN(auto before, take_key(services, record));
     if (before) return std::move(*before);
@@ -63,7 +64,7 @@ Result<http::Response> idempotently(Services& services, const Route& route, Call
     auto result = route.handle(services, call);
     auto response = result ? std::move(*result) : problem(result.error(), call.request_id);
     record.status = response.status >= 500 ? 0 : response.status;
-    record.body = response.body;
+    record.body = record.status == 0 ? std::string() : response.body;
     if (record.status == 0) record.created_at = Time{};  // another try may take it at once
     // What was done is done: the caller learns of it also when its answer can't be kept for a repetition.
     if (const auto kept = services.context.store.write([&](WriteTx& tx) { return tx.put(record); });

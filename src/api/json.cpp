@@ -127,6 +127,24 @@ json::object present(const Event& event) {
             {"data", std::move(data)}};
 }
 
+json::object present(const std::map<std::string, ScaleOverride>& scale) {
+    json::object result;
+    for (const auto& [process, o] : scale) {
+        json::object entry;
+        if (o.replicas) entry["replicas"] = *o.replicas;
+        if (o.cpu_millis) entry["cpu_millis"] = *o.cpu_millis;
+        if (o.memory_bytes) entry["memory_bytes"] = *o.memory_bytes;
+        result[process] = std::move(entry);
+    }
+    return result;
+}
+
+bool is_digest(std::string_view text) {
+    constexpr std::string_view kPrefix = "sha256:";
+    return text.starts_with(kPrefix) && text.size() == kPrefix.size() + 64 &&
+           text.find_first_not_of("0123456789abcdef", kPrefix.size()) == std::string_view::npos;
+}
+
 std::string to_utf8(std::string_view bytes) {
     std::string text;
     text.reserve(bytes.size());

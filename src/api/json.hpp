@@ -28,6 +28,10 @@ namespace loco::api {
 [[nodiscard]] boost::json::object present(const Instance& instance,
                                           std::optional<int> release_number);
 [[nodiscard]] boost::json::object present(const Event& event);
+[[nodiscard]] boost::json::object present(const std::map<std::string, ScaleOverride>& scale);
+
+// "sha256:" and 64 hex digits.
+[[nodiscard]] bool is_digest(std::string_view text);
 
 // Text that is valid UTF-8: bytes that are none become U+FFFD.
 [[nodiscard]] std::string to_utf8(std::string_view bytes);

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <boost/json.hpp>
 #include <charconv>
@@ -115,16 +117,58 @@ Result<LogFilter> read_filter(const Call& call) {
     return filter;
 }
 
+bool is_true(std::string_view text) { return text == "true" || text == "1"; }
+
+// The instance that an event tells of; empty when it is none of an end.
+std::string instance_that_ended(const Event& event, const std::optional<std::string>& process) {
+    static constexpr std::array<std::string_view, 3> kEnds{"instance.crashed", "instance.restarted",
+                                                           "instance.replaced"};
+    if (std::ranges::find(kEnds, event.kind) == kEnds.end()) return {};
+    if (process && !event.message.starts_with(*process + ".")) return {};
+    boost::system::error_code broken;
+    const auto data = json::parse(event.data, broken);
+    const auto* object = broken ? nullptr : data.if_object();
+    const auto* id = object == nullptr ? nullptr : object->if_contains("instance");
+    return id != nullptr && id->is_string() ? std::string(id->get_string()) : std::string();
+}
+
+// What the instance that ended last by itself had written by then.
+Result<> only_previous(Services& services, const Call& call, LogFilter& filter) {
+    if (filter.build || is_true(call.query("follow"))) {
+        return fail(ErrorKind::invalid,
+                    "previous says what has ended: there is nothing to follow, and no build", {},
+                    "invalid_query");
+    }
+    constexpr int kEventsToLook = 1000;
+    std::vector<Event> events;
+    LOCO_TRY(services.context.store.read([&](const ReadTx& tx) -> Result<> {
+        LOCO_ASSIGN(events, tx.latest_events({.app = call.app.id}, 0, kEventsToLook));
+        return {};
+    }));
+    for (auto event = events.rbegin(); event != events.rend(); ++event) {
+        auto instance = instance_that_ended(*event, filter.process);
+        if (instance.empty()) continue;
+        filter.instance = std::move(instance);
+        filter.until = event->at;
+        return {};
+    }
+    return fail(ErrorKind::not_found,
+                "no instance of " + call.app.name + " has crashed or was replaced lately",
+                "`loco logs` shows what all have written, also those that are gone",
+                "nothing_ended");
+}
+
 }  // namespace
 
 Result<http::Response> get_logs(Services& services, Call& call) {
     LOCO_ASSIGN(auto filter, read_filter(call));
+    if (is_true(call.query("previous"))) LOCO_TRY(only_previous(services, call, filter));
     int n = 100;
     if (const auto text = call.query("n"); !text.empty()) {
         LOCO_ASSIGN(n, parse_number<int>(text, "n"));
         n = std::min(n, 10'000);
     }
-    const bool follow = call.query("follow") == "true" || call.query("follow") == "1";
+    const bool follow = is_true(call.query("follow"));
     std::vector<LogLine> lines;
     std::int64_t after = 0;
     if (const auto text = call.query("after"); !text.empty()) {

@@ -10,7 +10,7 @@ namespace json = boost::json;
 // What cannot be had now (the gateway or the engine is away) is null, not an error: the rest is worth showing.
 Result<http::Response> get_metrics(Services& services, Call& call) {
     json::value http_ports = nullptr;
-    if (const auto stats = services.gateway.stats()) {
+    if (const auto stats = services.sight.traffic()) {
         json::object ports;
         for (const auto& row : *stats) {
             if (row.app != call.app.id) continue;
@@ -27,7 +27,7 @@ Result<http::Response> get_metrics(Services& services, Call& call) {
         http_ports = std::move(ports);
     }
     json::value instances = nullptr;
-    if (const auto usage = services.runtime.usage(call.app.id)) {
+    if (const auto usage = services.sight.usage(call.app.id)) {
         json::array list;
         for (const auto& row : *usage) {
             list.push_back(json::object{{"instance", row.instance.str()},

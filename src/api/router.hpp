@@ -10,8 +10,12 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "api/build_logs.hpp"
+#include "api/manifests.hpp"
+#include "crypto/box.hpp"
 #include "http/server.hpp"
 #include "identity/authorization.hpp"
 #include "ports/feed.hpp"
@@ -22,6 +26,7 @@
 #include "telemetry/metrics.hpp"
 #include "usecase/context.hpp"
 #include "usecase/env.hpp"
+#include "usecase/move.hpp"
 
 namespace loco::api {
 
@@ -29,20 +34,32 @@ namespace loco::api {
 using RegistryTokenFn =
     std::function<Result<std::string>(std::string_view authorization, std::string_view query)>;
 
+// What can be seen of where the apps run, be it one machine or a cluster.
+struct Sight {
+    std::function<Result<std::vector<ResourceUsage>>(const AppId&)> usage;
+    // Of all apps; not_found where the gateway counts nothing.
+    std::function<Result<std::vector<TrafficStats>>()> traffic;
+    // What must answer for deploys to end, each asked for something cheap: "engine", "gateway", …
+    std::vector<std::pair<std::string, std::function<Result<>()>>> parts;
+};
+
 struct Services {
     Context& context;
     Registry& registry;
-    Runtime& runtime;
-    Gateway& gateway;
+    Sight sight;
     LogStore& logs;
     Feed& log_feed;    // keys: app ids
     Feed& event_feed;  // keys: team, app and deployment ids
     telemetry::Metrics& metrics;
     SealFn seal;
+    UnsealFn unseal;                         // for an export, which seals again
+    std::shared_ptr<const crypto::Box> box;  // what other Locos seal for this one
     RegistryTokenFn registry_token;
     std::string version;
     std::string build_host;  // the registry's host as the client's engine reaches it
+    ManifestFn manifests;    // of a release, on Kubernetes
     Time started_at = {};    // of this loco-api
+    std::string server_id;   // of its data folder: no other loco-api has it at the same time
     std::shared_ptr<BuildLogs> build_logs = std::make_shared<BuildLogs>();
 };
 

@@ -50,6 +50,14 @@ constexpr std::array kRoutes{
           "Its events as server-sent events until it has ended; resumes with Last-Event-ID", "",
           ""},
 
+    Route{post, APP "/plan", "plan_deployment", app_read, plan_deployment,
+          "What a deploy of this specification would change; refused as the deploy would be",
+          "DeploymentPlanRequest", "DeploymentPlan"},
+    Route{get, APP "/manifests", "get_manifests", app_read, get_manifests,
+          "What a release is on Kubernetes, as YAML that needs no Loco; no value that was set with "
+          "`loco env` is in it",
+          "", "Manifests"},
+
     Route{get, APP "/releases", "list_releases", app_read, list_releases, "Releases, newest first",
           "", "ReleaseList"},
     Route{get, APP "/events", "list_events", app_read, list_events,
@@ -60,6 +68,17 @@ constexpr std::array kRoutes{
           "Env"},
     Route{patch, APP "/env", "patch_env", env_write, patch_env, "Set and unset variables",
           "EnvChange", "EnvChanged"},
+    Route{get, "/api/v1/teams/{team}/move-key", "get_move_key", app_move, get_move_key,
+          "For whom another Loco seals an app's variables, so that they can be brought here", "",
+          "MoveKey"},
+    Route{post, APP "/export", "export_app", app_move, export_app,
+          "The app for another Loco: releases, scale, and the variables sealed for that one",
+          "ExportRequest", "AppExport"},
+    Route{post, APP "/import", "import_app", app_move, import_app,
+          "Take what another Loco has exported into an app that has nothing of its own yet",
+          "ExportedApp", "Imported"},
+    Route{get, APP "/domains", "list_domains", app_read, list_domains,
+          "Host names of the app, the one that it was given first", "", "DomainList"},
     Route{get, APP "/metrics", "get_metrics", app_read, get_metrics,
           "HTTP counters and resource usage", "", "Metrics"},
 

@@ -20,8 +20,8 @@ bool is_loopback(std::string_view registry) {
 Result<> verify(http::Client& client, const PushRequest& request, const std::string& digest) {
     http::ClientRequest head;
     head.method = http::Method::head;
-    head.url = std::string(is_loopback(request.registry) ? "http://" : "https://") +
-               request.registry + "/v2/" + request.repository + "/manifests/" + digest;
+    head.url =
+        registry_url(request.registry) + "/v2/" + request.repository + "/manifests/" + digest;
     for (const char* type : {"application/vnd.docker.distribution.manifest.v2+json",
                              "application/vnd.docker.distribution.manifest.list.v2+json",
                              "application/vnd.oci.image.manifest.v1+json",
@@ -47,6 +47,10 @@ Result<> verify(http::Client& client, const PushRequest& request, const std::str
 }
 
 }  // namespace
+
+std::string registry_url(std::string_view registry) {
+    return std::string(is_loopback(registry) ? "http://" : "https://").append(registry);
+}
 
 Result<PushOutcome> push(engine::Engine& engine, http::Client& client, const PushRequest& request,
                          const PushHooks& hooks) {

@@ -33,6 +33,9 @@ struct PushOutcome {
     double seconds = 0;
 };
 
+// "http://127.0.0.1:5000": the loopback without TLS, all others with it, as an engine does.
+[[nodiscard]] std::string registry_url(std::string_view registry);
+
 // forbidden: the token is not, or no longer, good for it (code push_forbidden: ask for a new one);
 // unavailable: no engine, no registry; internal with push_not_verified: the registry does not have what the
 // engine pushed.

@@ -153,8 +153,8 @@ Error explain(std::span<const std::string> words, std::span<const Command> comma
     const auto first =
         std::ranges::find_if(words, [](const std::string& w) { return !w.starts_with('-'); });
     // Named by the documentation of Loco as a whole, and not here yet.
-    constexpr std::array<std::string_view, 9> kLater{
-        "login", "logout", "team", "token", "domains", "run", "exec", "doctor", "explain"};
+    constexpr std::array<std::string_view, 8> kLater{"login", "logout", "team",   "token",
+                                                     "run",   "exec",   "doctor", "explain"};
     if (first != words.end() && std::ranges::find(kLater, *first) != kLater.end()) {
         error.message = "`loco " + *first + "` comes with a later version";
         error.hint = "see what this one has with `loco --help`";

@@ -16,8 +16,9 @@ constexpr std::array kTable{
     PermissionRow{Permission::app_operate, "app:operate", Role::developer},
     PermissionRow{Permission::env_write, "env:write", Role::developer},
     PermissionRow{Permission::app_destroy, "app:destroy", Role::admin},
+    PermissionRow{Permission::app_move, "app:move", Role::admin},
 };
-static_assert(kTable.size() == static_cast<std::size_t>(Permission::app_destroy) + 1);
+static_assert(kTable.size() == static_cast<std::size_t>(Permission::app_move) + 1);
 
 }  // namespace
 

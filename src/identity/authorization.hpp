@@ -22,6 +22,7 @@ enum class Permission : std::uint8_t {
     app_operate,  // restart, scale
     env_write,
     app_destroy,
+    app_move,  // to and from another Loco, with the values of its variables
 };
 
 struct PermissionRow {

@@ -249,20 +249,45 @@ Result<> take_lock(const ReadTx& tx, App& app, const DeploymentId& deployment) {
                       .context = {{"holder", holder.id.str()}}});
 }
 
+namespace {
+
+Result<> check_spec(const Context& context, const ReadTx& tx, const App& app,
+                    const AppSpec& wanted) {
+    if (wanted.name != app.name) {
+        return fail(
+            ErrorKind::invalid,
+            "the specification is for \"" + wanted.name + "\", the app is \"" + app.name + "\"",
+            "deploy it to the app of its own name", "name_mismatch");
+    }
+    LOCO_TRY(check_required_secrets(tx, app, wanted));
+    return check_domains(tx, app, wanted.domains, context.config.base_domain);
+}
+
+}  // namespace
+
+Result<std::optional<Release>> check_deploy(Context& context, const AppId& id,
+                                            const AppSpec& spec) {
+    LOCO_TRY(spec::check_runtime(spec, context.config.runtime));
+    std::optional<Release> live;
+    LOCO_TRY(context.store.read([&](const ReadTx& tx) -> Result<> {
+        LOCO_ASSIGN(const auto app, live_app(tx, id));
+        LOCO_TRY(check_spec(context, tx, app, spec));
+        if (app.live_release) {
+            LOCO_ASSIGN(live, tx.release(*app.live_release));
+        }
+        return {};
+    }));
+    return live;
+}
+
 Result<DeployStart> start_deploy(Context& context, const Actor& actor, const AppId& id,
                                  AppSpec spec) {
     const AppSpec wanted = std::move(spec);  // copied below: the write may run again
+    LOCO_TRY(spec::check_runtime(wanted, context.config.runtime));
     DeployStart start;
     LOCO_TRY(context.store.write([&](WriteTx& tx) -> Result<> {
         LOCO_ASSIGN(const auto app, live_app(tx, id));
-        if (wanted.name != app.name) {
-            return fail(
-                ErrorKind::invalid,
-                "the specification is for \"" + wanted.name + "\", the app is \"" + app.name + "\"",
-                "deploy it to the app of its own name", "name_mismatch");
-        }
-        LOCO_TRY(check_required_secrets(tx, app, wanted));
-        LOCO_TRY(check_domains(tx, app, wanted.domains, context.config.base_domain));
+        LOCO_TRY(check_spec(context, tx, app, wanted));
         LOCO_TRY(claim_domains(tx, app, wanted.domains, context.clock.now()));
         auto deployment =
             new_deployment(context, actor, app, DeploymentKind::deploy, DeploymentState::building);
@@ -441,6 +466,8 @@ Result<Deployment> cancel_deployment(Context& context, const Actor& actor, const
 
 Result<Deployment> begin_from_release(WriteTx& tx, Context& context, const Actor& actor, App& app,
                                       DeploymentKind kind, const Release& from, int env_version) {
+    // It may come from a Loco on the other kind of runtime.
+    LOCO_TRY(spec::check_runtime(from.spec, context.config.runtime));
     auto deployment = new_deployment(context, actor, app, kind, DeploymentState::checking);
     deployment.spec = from.spec;
     deployment.repository = from.repository;

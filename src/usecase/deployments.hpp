@@ -17,6 +17,10 @@ struct DeployStart {
     std::optional<Release> live;
 };
 
+// What start_deploy would say, without doing any of it. Gives what is live, if anything is.
+[[nodiscard]] Result<std::optional<Release>> check_deploy(Context& context, const AppId& app,
+                                                          const AppSpec& spec);
+
 // `deploy`: a client is going to build. Takes no lock; the client holds a lease (kBuildLease) that everything it
 // reports renews. refused when a required secret is not set; conflict when a domain belongs to another app.
 [[nodiscard]] Result<DeployStart> start_deploy(Context& context, const Actor& actor,

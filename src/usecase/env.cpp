@@ -14,16 +14,11 @@ Result<std::map<std::string, std::string>> seal_all(const AppId& app, const EnvC
                                                     const SealFn& seal) {
     std::map<std::string, std::string> sealed;
     for (const auto& [name, value] : change.values) {
-        LOCO_TRY(check_env_name(name));
-        if (!value) continue;
-        if (value->reveal().size() > kMaxEnvValue) {
-            return fail(ErrorKind::invalid, "the value of " + name + " is larger than 64 KiB",
-                        "keep files out of the environment", "env_too_large");
+        if (!value) {
+            LOCO_TRY(check_env_name(name));
+            continue;
         }
-        if (value->reveal().find('\0') != std::string::npos) {
-            return fail(ErrorKind::invalid, "the value of " + name + " holds a NUL byte", {},
-                        "invalid_env_value");
-        }
+        LOCO_TRY(check_env_value(name, *value));
         LOCO_ASSIGN(sealed[name], seal(app, name, *value));
     }
     return sealed;
@@ -44,6 +39,19 @@ std::string describe(const std::string& login, const EnvChange& change) {
 }
 
 }  // namespace
+
+Result<> check_env_value(const std::string& name, const Secret<>& value) {
+    LOCO_TRY(check_env_name(name));
+    if (value.reveal().size() > kMaxEnvValue) {
+        return fail(ErrorKind::invalid, "the value of " + name + " is larger than 64 KiB",
+                    "keep files out of the environment", "env_too_large");
+    }
+    if (value.reveal().find('\0') != std::string::npos) {
+        return fail(ErrorKind::invalid, "the value of " + name + " holds a NUL byte", {},
+                    "invalid_env_value");
+    }
+    return {};
+}
 
 Result<EnvResult> change_env(Context& context, const Actor& actor, const AppId& id,
                              const EnvChange& change, const SealFn& seal) {

@@ -26,6 +26,9 @@ struct EnvResult {
         deployment;  // none when staged, when nothing is live, or when nothing changed
 };
 
+// invalid for a bad or reserved name, or a value that no variable can have.
+[[nodiscard]] Result<> check_env_value(const std::string& name, const Secret<>& value);
+
 // invalid for bad or reserved names (PORT, LOCO_*), too many or too large values.
 [[nodiscard]] Result<EnvResult> change_env(Context& context, const Actor& actor, const AppId& app,
                                            const EnvChange& change, const SealFn& seal);

@@ -34,6 +34,9 @@ POLICY = {
     "list_events": ("app:read", "viewer"),
     "get_metrics": ("app:read", "viewer"),
     "get_env": ("app:read", "viewer"),
+    "get_manifests": ("app:read", "viewer"),
+    "plan_deployment": ("app:read", "viewer"),
+    "list_domains": ("app:read", "viewer"),
     "get_logs": ("logs:read", "viewer"),
     "create_app": ("app:create", "developer"),
     "create_deployment": ("app:deploy", "developer"),
@@ -43,6 +46,9 @@ POLICY = {
     "cancel_deployment": ("app:deploy", "developer"),
     "patch_env": ("env:write", "developer"),
     "destroy_app": ("app:destroy", "admin"),
+    "get_move_key": ("app:move", "admin"),
+    "export_app": ("app:move", "admin"),
+    "import_app": ("app:move", "admin"),
 }
 PRINCIPALS = ["viewer", "developer", "admin", "owner", "other_teams_owner", "limited_to_other_team", "limited_to_this_team", "nobodys_member",
               "revoked", "expired", "no_scopes", "viewer_with_all_scopes", "nobody", "unknown_token", "empty_token", "basic", "overlong_token",
@@ -88,16 +94,33 @@ def body_of(server: Server, operation: str, app: str) -> tuple[object, bytes | N
         return {"name": f"{app.rpartition('/')[2]}-too"}, None
     if operation == "create_deployment":
         return {"kind": "deploy", "spec": SPEC | {"name": app.rpartition("/")[2]}}, None
+    if operation == "plan_deployment":
+        return {"spec": SPEC | {"name": app.rpartition("/")[2]}}, None
     if operation == "report_result":
         return {"failure": {"message": "it did not compile"}}, None
     if operation == "patch_env":
         return {"set": {"NAME": "value"}, "stage": True}, None
+    if operation == "export_app":
+        return {"public_key": server.get("/teams/main/move-key")["public_key"]}, None
+    if operation == "import_app":
+        return exported(server, app.rpartition("/")[2]), None
     if operation == "append_build_log":
         return None, b"a line\n"
     return (None, None) if operation.startswith(("get_", "list_", "stream_")) or operation == "destroy_app" else ({}, None)
 
 
 SPEC: dict = {}
+EXPORTED: dict = {}
+
+
+def exported(server: Server, name: str) -> dict:
+    """What another Loco would have exported of an app of that name."""
+    if not EXPORTED:
+        donor = server.app("donor")
+        server.make_live(donor, releases=1)
+        EXPORTED.update(server.post(f"{donor}/export", {"public_key": server.get("/teams/main/move-key")["public_key"]}, 200)["export"])
+    [release] = EXPORTED["releases"]
+    return EXPORTED | {"name": name, "releases": [release | {"spec": release["spec"] | {"name": name}}]}
 
 
 def state_of(server: Server, app: str) -> str:
@@ -140,6 +163,8 @@ def test_who_may(server, operation):
     one = operations(server)[operation]
     if not SPEC:
         SPEC.update(server.spec("/x"))
+    if operation == "import_app":
+        exported(server, "x")   # restarts the server, which renews leases
     wrong = []
     for name in PRINCIPALS:
         who = server.people[name]
@@ -150,10 +175,15 @@ def test_who_may(server, operation):
         status = expected(operation, who, one.success)
         if operation == "get_registry_token":   # wants Basic credentials whose password is a token
             status = 401
+        unborn = operation in ("get_manifests", "export_app") and status == one.success   # nothing of the app is live yet
+        if unborn:
+            status = 404
         before = state_of(server, app)
         answer = ask(server, one, who, concrete(one, app, deployment), app)
         if answer.status != status:
             wrong.append(f"{name}: {answer.status} instead of {status}: {answer.text[:200]}")
+        if unborn != (b"nothing_live" in answer.body):
+            wrong.append(f"{name}: {answer.text[:200]}")
         if answer.status in (401, 403, 404) and state_of(server, app) != before:
             wrong.append(f"{name}: was refused with {answer.status}, and something was changed")
         if answer.status == 401 and "www-authenticate" not in answer.headers:

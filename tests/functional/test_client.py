@@ -71,7 +71,7 @@ def test_a_mistyped_word_is_a_usage_error_that_names_what_was_meant(server, word
 
 @pytest.mark.parametrize("words", [
     ["env", "set"], ["env", "import"], ["completion"], ["completion", "tcsh"], ["scale", "--replicas", "many", "-a", "x"], ["scale", "-a", "x"],
-    ["logs", "-a", "x", "-n", "-5"], ["logs", "-a", "x", "--grep", "("], ["logs", "-a", "x", "--since", "soon"], ["status", "too", "many", "words"],
+    ["logs", "-a", "x", "-n", "-5"], ["logs", "-a", "x", "--grep", "("], ["logs", "-a", "x", "--since", "soon"], ["logs", "-a", "x", "--previous", "-f"], ["status", "too", "many", "words"],
     ["scale", "--memory", "100m", "-a", "x"], ["scale", "--cpu", "4000", "-a", "x", "--replicas", "x"], ["deploy", "--builder", "kaniko"],
     ["events", "-n", "0", "-a", "x"], ["status"], ["destroy"], ["apps", "--host"], ["--jsn"],
 ])
@@ -111,6 +111,24 @@ def test_json_is_one_document_whose_top_is_an_object(server, name, folder):
         assert isinstance(json.loads(done.out), dict) and done.out.count("\n") == 1, str(done)
         before = server.loco("--json", "apps")
         assert isinstance(before.json()["items"], list), "global options may stand before the command"
+
+
+def test_logs_of_what_ended_say_so_when_nothing_has(server, name):
+    done = server.loco("logs", "--previous", "-a", name, expect=4)
+    assert "crashed" in done.err, str(done)
+
+
+def test_domains_are_listed_and_checked(server, name):
+    done = server.loco("domains", "list", "-a", name)
+    assert f"{name}.localhost" in done.out and "given by Loco" in done.out
+    checked = server.loco("domains", "check", "-a", name, "--json").json()
+    assert checked["items"] == [{"host": f"{name}.localhost", "addresses": ["127.0.0.1"], "good": True}]
+    spec = {"version": 1, "name": name, "http": {"domains": [f"{name}.invalid"]}}
+    server.post(f"/teams/main/apps/{name}/deployments", {"kind": "deploy", "spec": spec})
+    items = server.get(f"/teams/main/apps/{name}/domains")["items"]
+    assert [(one["host"], one["primary"], one["live"]) for one in items] == [(f"{name}.localhost", True, False), (f"{name}.invalid", False, False)]
+    done = server.loco("domains", "check", "-a", name, expect=4)
+    assert "has no address" in done.out and f"CNAME of {name}.localhost" in done.err, str(done)
 
 
 def test_logs_as_json_are_one_object_a_line(server, name):

@@ -9,7 +9,8 @@ from test_client import commands
 HERE = Path(__file__).resolve().parent
 ALIASES = {"account": "whoami", "variables": "env"}
 # What only a whole platform on an engine can show, and the end-to-end test that does.
-BY_E2E = {"up": "test_platform.py::test_up_again_is_quick_and_changes_nothing"}
+BY_E2E = {"up": "test_platform.py::test_up_again_is_quick_and_changes_nothing",
+          "move": "../kubernetes/test_move.py::test_an_app_moves_to_a_cluster_with_all_that_belongs_to_it"}
 
 
 @pytest.fixture

@@ -17,7 +17,9 @@ Command create_command();
 Command deploy_command();
 Command destroy_command();
 Command events_command();
+Command export_command();
 Command logs_command();
+Command move_command();
 Command open_command();
 Command redeploy_command();
 Command releases_command();
@@ -25,6 +27,9 @@ Command restart_command();
 Command rollback_command();
 Command scale_command();
 Command status_command();
+// domains/
+Command domains_check_command();
+Command domains_list_command();
 // env/
 Command env_import_command();
 Command env_list_command();

@@ -4,10 +4,12 @@
 
 #include "cli/commands/all.hpp"
 #include "cli/invocation.hpp"
+#include "cli/json_view.hpp"
 #include "os/file.hpp"
 #include "spec/folder.hpp"
 #include "spec/init.hpp"
 #include "spec/json_value.hpp"
+#include "spec/runtime_rules.hpp"
 
 namespace loco::cli {
 namespace {
@@ -56,12 +58,33 @@ json::object present(const spec::Diagnostic& diagnostic) {
             {"fix", diagnostic.fix},           {"source_line", diagnostic.source_line}};
 }
 
+// What one runtime refuses or does otherwise: which one the server has, only it knows.
+json::array runtime_notes(const AppSpec& spec) {
+    json::array notes;
+    for (const auto runtime : {RuntimeKind::machine, RuntimeKind::kubernetes}) {
+        const bool machine = runtime == RuntimeKind::machine;
+        for (const auto& one : spec::unhonoured(spec, runtime)) {
+            notes.push_back(json::object{{"runtime", machine ? "machine" : "kubernetes"},
+                                         {"key", one.key},
+                                         {"refused", one.refused},
+                                         {"message", one.message}});
+        }
+    }
+    return notes;
+}
+
 Result<> run_validate(Invocation& invocation) {
     const auto where =
         invocation.option("--config").value_or(invocation.argument("DIR").value_or("."));
     if (!invocation.json()) {
         LOCO_ASSIGN(const auto read, invocation.read_spec(where));
         invocation.note("✓ " + where + " is valid: app " + read.spec.name);
+        for (const auto& note : runtime_notes(read.spec)) {
+            const bool machine = text_at(note, "runtime") == "machine";
+            invocation.note(std::string(machine ? "  on one machine" : "  on Kubernetes") +
+                            (bool_at(note, "refused") ? " refused, " : ", ") +
+                            text_at(note, "key") + ": " + text_at(note, "message"));
+        }
         return {};
     }
     LOCO_ASSIGN(const auto file, spec::open_spec(where, invocation.parsed().profile.value_or("")));
@@ -73,7 +96,8 @@ Result<> run_validate(Invocation& invocation) {
     invocation.print_json(
         json::object{{"valid", read.has_value()},
                      {"diagnostics", std::move(diagnostics)},
-                     {"spec", read ? spec::to_json_value(*read) : json::value(nullptr)}});
+                     {"spec", read ? spec::to_json_value(*read) : json::value(nullptr)},
+                     {"notes", read ? runtime_notes(*read) : json::array()}});
     if (read) return {};
     auto error = spec::to_error(read.error());
     error.code = "already_reported";

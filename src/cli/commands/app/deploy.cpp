@@ -4,7 +4,6 @@
 #include <boost/json.hpp>
 #include <cstdlib>
 #include <filesystem>
-#include <thread>
 
 #include "build/builder.hpp"
 #include "build/push.hpp"
@@ -13,6 +12,7 @@
 #include "cli/follow.hpp"
 #include "cli/json_view.hpp"
 #include "cli/log_uploader.hpp"
+#include "cli/push_token.hpp"
 #include "engine/engine.hpp"
 #include "spec/json_value.hpp"
 
@@ -20,17 +20,6 @@ namespace loco::cli {
 namespace {
 
 namespace json = boost::json;
-
-// A server that restarts is back in a second or two: no reason to lose a build.
-constexpr auto kPatience = std::chrono::seconds(20);
-// Also while the registry is being cleaned: seconds, on a slow disk minutes.
-constexpr auto kPushPatience = std::chrono::minutes(6);
-constexpr auto kAskAgain = std::chrono::milliseconds(200);
-
-// For a POST that is sent again when its answer was lost, and must be done once.
-client::PostOptions once() {
-    return {.idempotency_key = client::new_idempotency_key(), .patience = kPatience};
-}
 
 struct Job {
     Invocation& invocation;
@@ -159,28 +148,15 @@ Result<std::string> local_image(const Job& job, engine::Engine& engine) {
     return image->id;
 }
 
-// Asking keeps the lease.
-Result<json::value> ask_push_token(Job& job, BuildView& view) {
-    const auto give_up_at = std::chrono::steady_clock::now() + kPushPatience;
-    while (true) {
-        // Without a key, whose answer the server would keep: it repeats a token for half a minute.
-        auto token =
-            job.api().post(job.path + "/push-token", json::object(), {.patience = kPatience});
-        if (token || token.error().code != "registry_busy" || interrupted() ||
-            std::chrono::steady_clock::now() >= give_up_at)
-            return token;
-        view.status("waiting: the registry is being cleaned");
-        std::this_thread::sleep_for(kAskAgain);
-    }
-}
-
 // Keeps the lease while something takes long that has no output.
 Result<std::string> push_image(Job& job, BuildView& view, engine::Engine& engine,
                                const std::string& image_id) {
     http::Client client;
     std::uint64_t moved = 0;
     const auto push_once = [&]() -> Result<build::PushOutcome> {
-        LOCO_ASSIGN(const auto token, ask_push_token(job, view));
+        LOCO_ASSIGN(
+            const auto token,
+            ask_push_token(job.api(), job.path, [&](std::string_view what) { view.status(what); }));
         LogUploader heartbeat(
             {.url = job.invocation.settings().host, .token = job.invocation.settings().token},
             job.path);
@@ -267,6 +243,26 @@ Result<std::string> find_engine(const Settings& settings) {
     return engine::find_socket(noted ? settings.engine : std::string());
 }
 
+// "http.port: 8080 → 3000"
+std::string change_line(const json::value& change) {
+    const auto side = [&](std::string_view name) {
+        const auto& value = at(change, name);
+        return value.is_null() ? std::string("nothing") : harmless(json::serialize(value), false);
+    };
+    return "  " + harmless(text_at(change, "key"), false) + ": " + side("from") + " → " +
+           side("to") + "\n";
+}
+
+std::string changes_text(const json::value& plan) {
+    const auto live = text_at(plan, "live");
+    if (live.empty()) return {};
+    const auto& changes = array_at(plan, "changes");
+    if (changes.empty()) return "loco.toml says what it said in " + live + "\n";
+    std::string text = "changes of " + live + "'s loco.toml:\n";
+    for (const auto& change : changes) text += change_line(change);
+    return text;
+}
+
 // What would happen, without doing any of it.
 Result<> dry_run(Invocation& invocation, const ReadSpec& read, const std::string& app_path) {
     const auto app = invocation.api().get(app_path);
@@ -276,6 +272,13 @@ Result<> dry_run(Invocation& invocation, const ReadSpec& read, const std::string
                       {"creates_app", !app.has_value()},
                       {"live", app ? at(*app, "release") : json::value(nullptr)},
                       {"spec", spec::to_json_value(spec)}};
+    if (app) {
+        // Refused as the deploy itself would be.
+        LOCO_ASSIGN(
+            const auto checked,
+            invocation.api().post(app_path + "/plan", json::object{{"spec", plan["spec"]}}));
+        plan["changes"] = at(checked, "changes");
+    }
     if (spec.build.image.empty()) {
         LOCO_ASSIGN(const auto context,
                     build::Context::scan({.context = read.folder / spec.build.context,
@@ -304,7 +307,7 @@ Result<> dry_run(Invocation& invocation, const ReadSpec& read, const std::string
     } else {
         text += "takes the image " + spec.build.image + "\n";
     }
-    invocation.print(text);
+    invocation.print(text + changes_text(plan));
     return {};
 }
 
@@ -371,7 +374,7 @@ Command deploy_command() {
                   .value = "REF",
                   .help = "release this local image instead of building"},
                  {.name = "--builder", .value = "B", .help = "docker"},
-                 {.name = "--dry-run", .help = "only say what would be done"},
+                 {.name = "--dry-run", .help = "only say what would be done, and what changes"},
                  {.name = "--detach", .help = "do not wait until it serves"}},
             .arguments = {{.name = "DIR", .help = "the app's folder; without it this one"}},
             .about_an_app = true,

@@ -40,6 +40,15 @@ Result<std::string> query_of(Invocation& invocation, const std::string& path) {
         }
         query += "&since=" + client::part(*time);
     }
+    if (invocation.has("--previous")) {
+        if (invocation.has("--follow") || invocation.has("--build")) {
+            return fail(
+                ErrorKind::invalid,
+                "--previous shows what has ended: it goes with neither --follow nor --build", {},
+                "usage");
+        }
+        query += "&previous=true";
+    }
     if (!invocation.has("--build")) return query;
     const auto deployments = invocation.api().get(path + "/deployments?limit=50");
     if (!deployments) return fail(deployments.error());
@@ -123,6 +132,8 @@ Command logs_command() {
                          .help = "only since 10m ago, or since a time"},
                         {.name = "--release", .value = "vN", .help = "of one release"},
                         {.name = "--process", .value = "P", .help = "of one process"},
+                        {.name = "--previous",
+                         .help = "of the one that crashed or was replaced last, until then"},
                         {.name = "--build", .help = "of the newest build"},
                         {.name = "--grep", .value = "RE", .help = "only lines that match"}},
             .about_an_app = true,
