@@ -7,31 +7,30 @@
 
 #include <condition_variable>
 #include <csignal>
+#include <mutex>
 #include <optional>
 #include <thread>
 
 #include "api/ops.hpp"
 #include "api/router.hpp"
 #include "base/log.hpp"
+#include "bin/cluster_place.hpp"
+#include "bin/logs.hpp"
+#include "bin/machine.hpp"
 #include "bin/store.hpp"
+#include "cluster/kubernetes/export.hpp"
 #include "crypto/seal.hpp"
 #include "domain/hosts.hpp"
-#include "engine/engine.hpp"
-#include "gateway/haproxy/gateway.hpp"
 #include "identity/authenticator.hpp"
 #include "platform/bootstrap_file.hpp"
 #include "platform/layout.hpp"
+#include "reconcile/aside.hpp"
 #include "reconcile/loop.hpp"
-#include "registry/collector.hpp"
 #include "registry/config.hpp"
 #include "registry/distribution_client.hpp"
 #include "registry/token_service.hpp"
-#include "runtime/docker/docker_runtime.hpp"
-#include "runtime/health/health_monitor.hpp"
-#include "spec/quantity.hpp"
 #include "telemetry/fan_out.hpp"
 #include "telemetry/metrics.hpp"
-#include "telemetry/sqlite_log_store.hpp"
 #include "usecase/bootstrap.hpp"
 #include "usecase/deployments.hpp"
 
@@ -39,11 +38,9 @@ namespace loco {
 namespace {
 
 constexpr auto kStopGrace = std::chrono::seconds(10);
-constexpr auto kHouseKeeping = std::chrono::minutes(15);
-constexpr auto kGarbageLook = std::chrono::milliseconds(100);
-constexpr std::int64_t kBuildCacheBytes = 2LL << 30;
 // Enough that many writers share a commit; they wait more than they work.
 constexpr std::size_t kHandlerThreads = 64;
+constexpr std::size_t kFetchesAtOnce = 8;
 
 std::string machine_platform() {
     utsname name{};
@@ -53,10 +50,13 @@ std::string machine_platform() {
 }
 
 Result<Config> make_config(const platform::ServerConfig& server) {
-    LOCO_ASSIGN(const auto gateway, platform::parse_host_port(server.gateway_listen));
-    return Config{.base_domain = server.base_domain,
-                  .gateway_port = gateway.port,
-                  .platform = machine_platform()};
+    const auto url = platform::external_url(server);
+    return Config{
+        .base_domain = server.base_domain,
+        .gateway_port = url.port,
+        .https = url.https,
+        .platform = machine_platform(),
+        .runtime = server.runtime == "kubernetes" ? RuntimeKind::kubernetes : RuntimeKind::machine};
 }
 
 // Blocks SIGTERM and SIGINT in all threads that start after it; wait() returns when one has come.
@@ -79,17 +79,44 @@ class StopSignal {
         while (::poll(&descriptor, 1, -1) <= 0) {
         }
     }
+    // Whether one came within that time.
+    [[nodiscard]] bool wait_for(std::chrono::milliseconds time) const {
+        pollfd descriptor{.fd = fd_, .events = POLLIN, .revents = 0};
+        return ::poll(&descriptor, 1, static_cast<int>(time.count())) > 0;
+    }
 
   private:
     int fd_;
 };
 
+// In a cluster all is started at once, and whoever ends for want of its database is started again ever later. So it is waited
+// for there, for half as long as the chart's startup probe has patience. On one machine it is said at once.
+Result<OpenStore> open_awaited_store(const platform::ServerConfig& server,
+                                     const store::EnvSeal& env_seal, const Clock& clock,
+                                     const StopSignal& stop) {
+    constexpr std::chrono::seconds kPatience{60};
+    constexpr std::chrono::milliseconds kEvery{500};
+    const auto give_up_at = std::chrono::steady_clock::now() + kPatience;
+    for (bool told = false;; told = true) {
+        auto opened = open_store(server, env_seal, clock);
+        if (opened || server.runtime != "kubernetes" ||
+            opened.error().code != "database_unreachable" ||
+            std::chrono::steady_clock::now() >= give_up_at) {
+            return opened;
+        }
+        if (!told) log::failure("waiting for the database", opened.error());
+        if (stop.wait_for(kEvery)) return opened;
+    }
+}
+
 // What other servers on the same database do, as long as this lives.
 class FollowOthers {
   public:
-    FollowOthers(Store& store, std::function<void(const std::vector<Event>&)> listener)
+    FollowOthers(Store& store, std::function<void(const std::vector<Event>&)> on_events,
+                 std::function<void(const std::optional<AppId>&)> on_wake)
         : store_(store) {
-        store_.on_events_of_all(std::move(listener));
+        store_.on_wakes_of_others(std::move(on_wake));
+        store_.on_events_of_all(std::move(on_events));
     }
     ~FollowOthers() { store_.on_events_of_all({}); }
     FollowOthers(const FollowOthers&) = delete;
@@ -102,26 +129,42 @@ class FollowOthers {
 // Everything in the order in which it may be destroyed backwards.
 class Parts {
   public:
-    [[nodiscard]] static Result<std::unique_ptr<Parts>> make(const platform::ServerConfig& server);
+    [[nodiscard]] static Result<std::unique_ptr<Parts>> make(const platform::ServerConfig& server,
+                                                             const StopSignal& stop);
 
     // Until `stop` comes.
     Result<> run(const StopSignal& stop);
 
   private:
-    Parts(const platform::ServerConfig& server, Config config, OpenStore store,
-          std::unique_ptr<telemetry::SqliteLogStore> logs,
-          std::shared_ptr<const crypto::Sealer> sealer, registry::SigningKey key,
-          std::unique_ptr<gateway::HaproxyGateway> gateway, Subnet range);
+    Parts(const platform::ServerConfig& server, Config config, OpenStore store, OpenLogs logs,
+          std::shared_ptr<const crypto::Sealer> sealer, registry::SigningKey key);
 
-    reconcile::ReconcilerPorts reconciler_ports(Subnet range);
+    // What only the server that leads does, as long as it does (ports/leadership.hpp).
+    struct Work {
+        explicit Work(Parts& parts)
+            : reconciler(parts.reconciler_ports(*this)), loop(parts.loop_ports(reconciler)) {}
+        reconcile::Reconciler reconciler;
+        reconcile::Loop loop;
+        reconcile::Aside aside{kFetchesAtOnce};
+    };
+
+    Result<> begin();
+    Result<std::unique_ptr<Place>> make_place();
+    void begin_work();
+    void end_work();
+    void wake(const AppId& app);
+    void wake_own(const std::optional<AppId>& app);
+    reconcile::ReconcilerPorts reconciler_ports(Work& work);
+    Result<reconcile::SecretEnv> unseal(const EnvVersion& env) const;
+    void interrupt_fetches();
+    reconcile::LoopPorts loop_ports(reconcile::Reconciler& reconciler);
     api::Services services();
     Result<std::string> registry_token(std::string_view authorization, std::string_view query);
     void add_gauges();
-    void keep_house(const std::stop_token& ended);
-    void collect_garbage(const std::stop_token& ended);
     void count_ended(const std::vector<Event>& events);
 
     platform::ServerConfig server_;
+    std::string server_id_;  // set before what uses it
     Config config_;
     SystemClock clock_;
     SystemRandom random_;
@@ -130,81 +173,135 @@ class Parts {
     telemetry::FanOut log_feed_;
     std::optional<os::FileLock> folder_lock_;
     std::unique_ptr<Store> store_;
-    std::unique_ptr<telemetry::SqliteLogStore> logs_;
+    std::unique_ptr<LogStore> logs_;
     std::shared_ptr<const crypto::Sealer> sealer_;  // the store has it too
+    std::shared_ptr<const crypto::Box> box_;
     registry::TokenService tokens_;
     http::Client http_;
     registry::Garbage garbage_;
     registry::DistributionClient registry_;
     PushGate pushes_;
-    registry::Collector collector_of_garbage_;
-    std::unique_ptr<gateway::HaproxyGateway> gateway_;
-    engine::Engine engine_;
-    runtime::LogCollector collector_;
-    ProbingHealthMonitor health_;
-    DockerRuntime runtime_;
-    reconcile::Reconciler reconciler_;
-    reconcile::Loop loop_;
+    std::unique_ptr<Place> place_;
+    std::mutex work_mutex_;
+    std::unique_ptr<Work> work_;  // guarded by work_mutex_
     Context context_;
-    api::Services services_;
+    std::optional<api::Services> services_;
+    std::unique_ptr<Leadership> leadership_;  // the last: it ends the work
 };
 
-DockerOptions docker_options(const platform::ServerConfig& server, const Config& config) {
-    return {.loco = server.instance, .host_ports = {config.gateway_port}};
-}
-
-registry::CollectorOptions collector_options(const platform::ServerConfig& server) {
-    registry::CollectorOptions options;
-    // It was checked when the configuration was read.
-    if (const auto every = spec::parse_duration(server.collect_every)) options.every = *every;
-    return options;
-}
-
-Parts::Parts(const platform::ServerConfig& server, Config config, OpenStore store,
-             std::unique_ptr<telemetry::SqliteLogStore> logs,
-             std::shared_ptr<const crypto::Sealer> sealer, registry::SigningKey key,
-             std::unique_ptr<gateway::HaproxyGateway> gateway, Subnet range)
+Parts::Parts(const platform::ServerConfig& server, Config config, OpenStore store, OpenLogs logs,
+             std::shared_ptr<const crypto::Sealer> sealer, registry::SigningKey key)
     : server_(server),
       config_(std::move(config)),
       metrics_(LOCO_VERSION),
       folder_lock_(std::move(store.lock)),
       store_(std::move(store.store)),
-      logs_(std::move(logs)),
+      logs_(std::move(logs.store)),
       sealer_(std::move(sealer)),
       tokens_(std::move(key), clock_, random_),
       garbage_(platform::Layout(server.data_dir).registry() / "garbage", clock_),
-      registry_(server.registry_listen, tokens_, http_, config_.platform, &garbage_),
-      collector_of_garbage_(*store_, clock_, pushes_, garbage_,
-                            registry::Handover(platform::Layout(server.data_dir).directories().run),
-                            collector_options(server)),
-      gateway_(std::move(gateway)),
-      engine_(server.engine_socket),
-      collector_(engine_, *logs_, clock_),
-      health_(clock_),
-      runtime_(engine_, registry_, clock_, docker_options(server_, config_), &collector_),
-      reconciler_(reconciler_ports(range)),
-      loop_({.reconciler = reconciler_,
-             .store = *store_,
-             .runtime = runtime_,
-             .health = health_,
-             .clock = clock_,
-             .on_pass =
-                 [this](bool failed, Duration took) {
-                     metrics_.reconcile_pass(failed, std::chrono::duration<double>(took).count());
-                 }}),
+      registry_(platform::registry_host(server), tokens_, http_, config_.platform, &garbage_,
+                platform::registry_internal(server).text()),
       context_{.store = *store_,
                .clock = clock_,
                .random = random_,
                .config = config_,
-               .wake = [this](const AppId& app) { loop_.wake(app); },
+               .wake = [this](const AppId& app) { wake(app); },
                .pushes = &pushes_},
-      services_(services()) {
-    logs_->set_listener([this](const AppId& app) { log_feed_.wake(app.str()); });
+      leadership_(std::move(store.leadership)) {
+    logs.set_listener([this](const AppId& app) { log_feed_.wake(app.str()); });
     store_->on_events([this](const std::vector<Event>& events) {
         event_feed_.wake_for(events);
         count_ended(events);
     });
     add_gauges();
+}
+
+// Of the data folder, which one server uses at a time; made at the first start.
+Result<std::string> read_server_id(const platform::ServerConfig& server, Random& random) {
+    constexpr std::size_t kLength = 16;
+    const auto file = platform::Layout(server.data_dir).database() / "server.id";
+    LOCO_ASSIGN(const bool there, os::exists(file));
+    if (!there) LOCO_TRY(os::write_file_atomically(file, random_word(random, kLength)));
+    return os::read_file(file, 64);
+}
+
+Result<> Parts::begin() {
+    LOCO_ASSIGN(server_id_, read_server_id(server_, random_));
+    LOCO_ASSIGN(auto box, crypto::Box::of_seed(sealer_->derived("apps that move here")));
+    box_ = std::make_shared<const crypto::Box>(std::move(box));
+    LOCO_ASSIGN(place_, make_place());
+    services_.emplace(services());
+    return {};
+}
+
+Result<std::unique_ptr<Place>> Parts::make_place() {
+    if (server_.runtime == "kubernetes") {
+        return make_cluster_place({.server = server_,
+                                   .config = config_,
+                                   .clock = clock_,
+                                   .random = random_,
+                                   .logs = *logs_,
+                                   .registry = registry_,
+                                   .http = http_,
+                                   .hash_key = sealer_->derived("environment of a pod")});
+    }
+    LOCO_ASSIGN(const auto range, parse_network_range(server_.subnets));
+    return Machine::make({.server = server_,
+                          .config = config_,
+                          .clock = clock_,
+                          .store = *store_,
+                          .logs = *logs_,
+                          .registry = registry_,
+                          .garbage = garbage_,
+                          .pushes = pushes_,
+                          .metrics = metrics_,
+                          .network_range = range});
+}
+
+void Parts::begin_work() {
+    auto work = std::make_unique<Work>(*this);
+    auto& loop = work->loop;
+    {
+        const std::lock_guard lock(work_mutex_);
+        work_ = std::move(work);
+    }
+    loop.start();
+    place_->begin();
+}
+
+void Parts::end_work() {
+    std::unique_ptr<Work> work;
+    {
+        const std::lock_guard lock(work_mutex_);
+        work.swap(work_);
+    }
+    work->aside.stop([this] { interrupt_fetches(); });
+    work->loop.stop();
+    work->reconciler.end();
+    place_->end();
+}
+
+// Whoever leads: this server or another.
+void Parts::wake(const AppId& app) {
+    wake_own(app);
+    store_->wake_others(app);
+}
+
+void Parts::wake_own(const std::optional<AppId>& app) {
+    std::vector<AppId> apps;
+    if (app) {
+        apps.push_back(*app);
+    } else {
+        // What is not found now, a sweep finds.
+        (void)store_->read([&](const ReadTx& tx) -> Result<> {
+            LOCO_ASSIGN(apps, tx.all_apps());
+            return {};
+        });
+    }
+    const std::lock_guard lock(work_mutex_);
+    if (!work_) return;
+    for (const auto& each : apps) work_->loop.wake(each);
 }
 
 // A deployment ends with one event that names its last state.
@@ -219,8 +316,8 @@ void Parts::count_ended(const std::vector<Event>& events) {
 }
 
 void Parts::add_gauges() {
-    metrics_.gauge("loco_gateway_reloads", "Reloads of the gateway since the start",
-                   [this] { return static_cast<double>(gateway_->reloads()); });
+    metrics_.gauge("loco_leader", "1 where this server does the work that one of several does",
+                   [this] { return leadership_->is_leader() ? 1.0 : 0.0; });
     metrics_.gauge("loco_apps", "Apps of all teams", [this] {
         double count = 0;
         (void)store_->read([&](const ReadTx& tx) -> Result<> {
@@ -230,54 +327,52 @@ void Parts::add_gauges() {
         });
         return count;
     });
-    metrics_.gauge("loco_registry_garbage_manifests",
-                   "Manifests removed since the registry's disk was last cleaned",
-                   [this] { return static_cast<double>(garbage_.state().manifests); });
 }
 
-// The build cache of an engine of our own has a bound; another's is not Loco's to empty.
-void Parts::keep_house(const std::stop_token& ended) {
-    if (!server_.engine_is_ours) return;
-    std::mutex mutex;
-    std::condition_variable_any wake;
-    std::unique_lock lock(mutex);
-    while (!wake.wait_for(lock, ended, kHouseKeeping, [&] { return ended.stop_requested(); })) {
-        const auto pruned = engine_.prune_build_cache(kBuildCacheBytes, std::chrono::hours(1));
-        if (!pruned) log::failure("the build cache was not pruned", pruned.error());
+reconcile::LoopPorts Parts::loop_ports(reconcile::Reconciler& reconciler) {
+    return {.reconciler = reconciler,
+            .store = *store_,
+            .clock = clock_,
+            .on_pass = [this](bool failed, Duration took) {
+                metrics_.reconcile_pass(failed, std::chrono::duration<double>(took).count());
+            }};
+}
+
+void Parts::interrupt_fetches() {
+    auto ports = place_->ports();
+    if (auto* machine = std::get_if<reconcile::MachinePorts>(&ports)) machine->runtime.interrupt();
+}
+
+Result<reconcile::SecretEnv> Parts::unseal(const EnvVersion& env) const {
+    reconcile::SecretEnv values;
+    for (const auto& [name, sealed] : env.sealed) {
+        LOCO_ASSIGN(values[name], sealer_->open_sealed(env.app.str(), name, sealed));
     }
+    return values;
 }
 
-void Parts::collect_garbage(const std::stop_token& ended) {
-    std::mutex mutex;
-    std::condition_variable_any wake;
-    std::unique_lock lock(mutex);
-    while (!wake.wait_for(lock, ended, kGarbageLook, [&] { return ended.stop_requested(); }))
-        collector_of_garbage_.step();
-}
-
-reconcile::ReconcilerPorts Parts::reconciler_ports(Subnet range) {
-    return {
-        .store = *store_,
-        .runtime = runtime_,
-        .gateway = *gateway_,
-        .registry = registry_,
-        .health = health_,
-        .clock = clock_,
-        .random = random_,
-        .config = config_,
-        .unseal = [this](const EnvVersion& env) -> Result<reconcile::SecretEnv> {
-            reconcile::SecretEnv values;
-            for (const auto& [name, sealed] : env.sealed) {
-                LOCO_ASSIGN(values[name], sealer_->open_sealed(env.app.str(), name, sealed));
-            }
-            return values;
-        },
-        .log_tail = [this](const Instance& instance) { return collector_.last_words(instance); },
-        .forget_logs = [this](const AppId& app) { return logs_->remove_app(app); },
-        .url_of =
-            [this](const std::string& host) { return loco::url_of(host, config_.gateway_port); },
-        .run_all = reconcile::parallel_runner(4),
-        .network_range = range};
+reconcile::ReconcilerPorts Parts::reconciler_ports(Work& work) {
+    return {.store = *store_,
+            .registry = registry_,
+            .place = place_->ports(),
+            .clock = clock_,
+            .random = random_,
+            .config = config_,
+            .unseal = [this](const EnvVersion& env) { return unseal(env); },
+            .log_tail = [this](const Instance& instance) { return place_->last_words(instance); },
+            .forget_logs = [this](const AppId& app) { return logs_->remove_app(app); },
+            .url_of =
+                [this](const std::string& host) {
+                    return loco::url_of(host, config_.gateway_port, config_.https);
+                },
+            .run_all = reconcile::parallel_runner(4),
+            .aside =
+                [&work](const AppId& app, std::function<void()> task) {
+                    work.aside.run([&work, app, task = std::move(task)] {
+                        task();
+                        work.loop.wake(app);
+                    });
+                }};
 }
 
 Result<std::string> Parts::registry_token(std::string_view authorization, std::string_view query) {
@@ -308,24 +403,36 @@ Result<std::string> Parts::registry_token(std::string_view authorization, std::s
         });
 }
 
+Result<std::string> export_manifests(api::ManifestRequest request) {
+    return cluster::export_yaml({.app = std::move(request.app),
+                                 .secrets = std::move(request.secrets),
+                                 .namespace_ = std::move(request.namespace_),
+                                 .gateway_namespace = std::move(request.gateway_namespace),
+                                 .gateway_name = std::move(request.gateway_name),
+                                 .registry_host = std::move(request.registry_host)});
+}
+
 api::Services Parts::services() {
     return {.context = context_,
             .registry = registry_,
-            .runtime = runtime_,
-            .gateway = *gateway_,
+            .sight = place_->sight(),
             .logs = *logs_,
             .log_feed = log_feed_,
             .event_feed = event_feed_,
             .metrics = metrics_,
             .seal = [this](const AppId& app, const std::string& name,
                            const Secret<>& value) { return sealer_->seal(app.str(), name, value); },
+            .unseal = [this](const EnvVersion& env) { return unseal(env); },
+            .box = box_,
             .registry_token =
                 [this](std::string_view authorization, std::string_view query) {
                     return registry_token(authorization, query);
                 },
             .version = LOCO_VERSION,
-            .build_host = server_.registry_listen,
-            .started_at = clock_.now()};
+            .build_host = platform::registry_host(server_),
+            .manifests = export_manifests,
+            .started_at = clock_.now(),
+            .server_id = server_id_};
 }
 
 // There once the store is open: until it has locked the folder, two that start at once would both make a key.
@@ -362,24 +469,35 @@ Result<> check_key(const platform::Layout& layout, Store& store) {
                 "seal_key_gone");
 }
 
-Result<std::unique_ptr<Parts>> Parts::make(const platform::ServerConfig& server) {
+Result<crypto::Sealer> open_sealer(const platform::ServerConfig& server, Store& store) {
+    if (!server.seal_key.empty()) return crypto::Sealer::open_kept(server.seal_key);
+    const platform::Layout layout(server.data_dir);
+    LOCO_TRY(check_key(layout, store));
+    return crypto::Sealer::open(layout.seal_key());
+}
+
+Result<registry::SigningKey> open_signing_key(const platform::ServerConfig& server) {
+    if (!server.signing_key.empty()) return registry::SigningKey::open_kept(server.signing_key);
+    return registry::SigningKey::open(registry::key_folder(platform::registry_options(server)));
+}
+
+Result<std::unique_ptr<Parts>> Parts::make(const platform::ServerConfig& server,
+                                           const StopSignal& stop) {
     static const SystemClock clock;
+    static SystemRandom random;
     LOCO_ASSIGN(auto config, make_config(server));
     const platform::Layout layout(server.data_dir);
     LOCO_TRY(layout.make_folders());
     const auto held = std::make_shared<std::optional<crypto::Sealer>>();
-    LOCO_ASSIGN(auto store, open_store(server, env_seal(held), clock));
-    LOCO_TRY(check_key(layout, *store.store));
-    LOCO_ASSIGN(*held, crypto::Sealer::open(layout.seal_key()));
+    LOCO_ASSIGN(auto store, open_awaited_store(server, env_seal(held), clock, stop));
+    LOCO_ASSIGN(*held, open_sealer(server, *store.store));
     const std::shared_ptr<const crypto::Sealer> sealer(held, &**held);
-    LOCO_ASSIGN(auto logs, telemetry::SqliteLogStore::open({.folder = layout.app_logs()}, clock));
-    LOCO_ASSIGN(auto key, registry::SigningKey::open(
-                              registry::key_folder(platform::registry_options(server))));
-    LOCO_ASSIGN(auto gateway, gateway::HaproxyGateway::open(platform::gateway_options(server)));
-    LOCO_ASSIGN(const auto range, parse_network_range(server.subnets));
-    return std::unique_ptr<Parts>(new Parts(server, std::move(config), std::move(store),
-                                            std::move(logs), sealer, std::move(key),
-                                            std::move(gateway), range));
+    LOCO_ASSIGN(auto logs, open_logs(server, clock, random));
+    LOCO_ASSIGN(auto key, open_signing_key(server));
+    std::unique_ptr<Parts> parts(new Parts(server, std::move(config), std::move(store),
+                                           std::move(logs), sealer, std::move(key)));
+    LOCO_TRY(parts->begin());
+    return parts;
 }
 
 Result<> Parts::run(const StopSignal& stop) {
@@ -396,31 +514,30 @@ Result<> Parts::run(const StopSignal& stop) {
         http::Server::start(
             // More than one: /healthz must not wait behind a /readyz that waits for the engine.
             {.address = ops_listen.host, .port = ops_listen.port, .handler_threads = 4},
-            api::make_ops(services_)));
+            api::make_ops(*services_)));
     if (const auto renewed = renew_all_leases(context_); !renewed)
         log::failure("open builds may be given up", renewed.error());
-    collector_of_garbage_.begin();
-    loop_.start();
-    const FollowOthers others(*store_, [this](const std::vector<Event>& events) {
-        event_feed_.wake_for(events);
-        for (const auto& event : events) {
-            if (event.app) loop_.wake(*event.app);
-        }
-    });
-    runtime_.watch();
-    const std::jthread collector([this](const std::stop_token& ended) { collect_garbage(ended); });
-    const std::jthread janitor([this](const std::stop_token& ended) { keep_house(ended); });
+    const FollowOthers others(
+        *store_,
+        [this](const std::vector<Event>& events) {
+            event_feed_.wake_for(events);
+            for (const auto& event : events) {
+                if (event.app) wake_own(event.app);
+            }
+        },
+        [this](const std::optional<AppId>& app) { wake_own(app); });
+    leadership_->start([this] { begin_work(); }, [this] { end_work(); });
     LOCO_ASSIGN(auto server, http::Server::start({.address = listen.host,
                                                   .port = listen.port,
                                                   .handler_threads = kHandlerThreads,
-                                                  .on_refusal = api::make_refusals(services_)},
-                                                 api::make_api(services_)));
+                                                  .on_refusal = api::make_refusals(*services_)},
+                                                 api::make_api(*services_)));
     log::info("serving",
               {{"api", server_.listen}, {"ops", server_.ops_listen}, {"version", LOCO_VERSION}});
     stop.wait();
     log::info("stopping");
     server->stop(kStopGrace);
-    loop_.stop();
+    leadership_->stop();
     ops->stop(std::chrono::seconds(1));
     return {};
 }
@@ -429,7 +546,7 @@ Result<> Parts::run(const StopSignal& stop) {
 
 Result<> serve(const platform::ServerConfig& config) {
     const StopSignal stop;  // before any thread: they all inherit the mask
-    LOCO_ASSIGN(auto parts, Parts::make(config));
+    LOCO_ASSIGN(auto parts, Parts::make(config, stop));
     return parts->run(stop);
 }
 

@@ -1,8 +1,13 @@
 #include "bin/store.hpp"
 
+#include <unistd.h>
+
+#include <array>
 #include <cstdlib>
 
 #include "platform/layout.hpp"
+#include "store/common/sole_leadership.hpp"
+#include "store/postgres/postgres_leadership.hpp"
 #include "store/postgres/postgres_store.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
@@ -12,6 +17,13 @@ namespace {
 constexpr std::string_view kPostgres = "postgres:";
 constexpr std::string_view kFile = "file:";
 constexpr std::size_t kMaxTarget = 64U << 10;
+
+// For people: which of several it is.
+std::string server_name(const platform::ServerConfig& config) {
+    std::array<char, 65> host{};
+    (void)::gethostname(host.data(), host.size() - 1);
+    return std::string(host.data()) + " " + config.listen;
+}
 
 enum class Place { open, secret };  // whether many may read what stands there
 
@@ -45,6 +57,28 @@ Result<StoreName> parse_store_name(const std::string& text) {
     return parse(content, Place::secret);
 }
 
+Result<store::TransferEnd> parse_transfer_end(const std::string& text, Presence presence) {
+    constexpr std::string_view kSqlite = "sqlite:";
+    if (!text.starts_with(kSqlite)) {
+        LOCO_ASSIGN(auto name, parse_store_name(text));
+        if (name.postgres) return store::TransferEnd{.postgres = std::move(name.postgres)};
+        return fail(ErrorKind::invalid, "sqlite needs the data folder here",
+                    "write sqlite:/var/lib/loco", "store_invalid");
+    }
+    const platform::Layout layout(text.substr(kSqlite.size()));
+    if (presence == Presence::made) {
+        LOCO_TRY(layout.make_folders());
+    } else {
+        LOCO_ASSIGN(const bool there, os::exists(layout.database() / "loco.db"));
+        if (!there) {
+            return fail(ErrorKind::not_found,
+                        "there is no database in " + layout.database().string(),
+                        "name the data folder, the one with loco-api.toml", "no_database");
+        }
+    }
+    return store::TransferEnd{.folder = layout.database()};
+}
+
 Result<StoreName> configured_store(const platform::ServerConfig& config) {
     const char* given = std::getenv("LOCO_STORE");
     const bool from_environment = given != nullptr && *given != '\0';
@@ -56,7 +90,7 @@ Result<StoreName> configured_store(const platform::ServerConfig& config) {
 }
 
 Result<OpenStore> open_store(const platform::ServerConfig& config, store::EnvSeal env_seal,
-                             const Clock& clock) {
+                             const Clock& clock, Use use) {
     LOCO_ASSIGN(auto name, configured_store(config));
     const platform::Layout layout(config.data_dir);
     OpenStore opened;
@@ -64,9 +98,14 @@ Result<OpenStore> open_store(const platform::ServerConfig& config, store::EnvSea
         LOCO_ASSIGN(opened.store,
                     store::SqliteStore::open(
                         {.folder = layout.database(), .env_seal = std::move(env_seal)}, clock));
+        opened.leadership = std::make_unique<store::SoleLeadership>(server_name(config));
         return opened;
     }
-    LOCO_ASSIGN(opened.lock, store::lock_folder(layout.database()));
+    if (use == Use::alone) {
+        LOCO_ASSIGN(opened.lock, store::lock_folder(layout.database()));
+    }
+    opened.leadership = std::make_unique<store::PostgresLeadership>(
+        store::PostgresLeadershipOptions{.target = *name.postgres, .name = server_name(config)});
     LOCO_ASSIGN(opened.store,
                 store::PostgresStore::open(
                     {.target = *std::move(name.postgres), .env_seal = std::move(env_seal)}, clock));

@@ -32,6 +32,8 @@ gateway::haproxy::Options gateway_options(const ServerConfig& config) {
             .data_dir = Layout(config.data_dir).gateway(),
             .base_domain = config.base_domain,
             .api_address = config.listen,
+            .trusted_proxies =
+                parse_trusted_proxies(config.trusted_proxies).value_or(std::vector<std::string>()),
             .run_as = gateway_user()};
 }
 

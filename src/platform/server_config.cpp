@@ -2,11 +2,16 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
+#include <array>
+#include <cctype>
 #include <charconv>
 #include <map>
+#include <optional>
 #include <sstream>
 #include <variant>
 
+#include "base/error.hpp"
 #include "os/file.hpp"
 #include "spec/quantity.hpp"
 #include "spec/toml_library.hpp"
@@ -14,8 +19,10 @@
 namespace loco::platform {
 namespace {
 
-using Member = std::variant<std::string ServerConfig::*, bool ServerConfig::*,
+using Member = std::variant<std::string ServerConfig::*, bool ServerConfig::*, int ServerConfig::*,
                             std::filesystem::path ServerConfig::*>;
+
+constexpr std::int64_t kMaxNumber = 100'000;
 
 // The file's keys: the one table for reading and writing.
 const std::map<std::string, Member, std::less<>>& members() {
@@ -26,6 +33,7 @@ const std::map<std::string, Member, std::less<>>& members() {
         {"ops_listen", &ServerConfig::ops_listen},
         {"base_domain", &ServerConfig::base_domain},
         {"gateway_listen", &ServerConfig::gateway_listen},
+        {"trusted_proxies", &ServerConfig::trusted_proxies},
         {"registry_listen", &ServerConfig::registry_listen},
         {"engine_socket", &ServerConfig::engine_socket},
         {"engine_is_ours", &ServerConfig::engine_is_ours},
@@ -33,6 +41,25 @@ const std::map<std::string, Member, std::less<>>& members() {
         {"collect_every", &ServerConfig::collect_every},
         {"store", &ServerConfig::store},
         {"log_level", &ServerConfig::log_level},
+        {"runtime", &ServerConfig::runtime},
+        {"kubeconfig", &ServerConfig::kubeconfig},
+        {"gateway_name", &ServerConfig::gateway_name},
+        {"gateway_namespace", &ServerConfig::gateway_namespace},
+        {"drain", &ServerConfig::drain},
+        {"gateway_pod_namespaces", &ServerConfig::gateway_pod_namespaces},
+        {"gateway_networks", &ServerConfig::gateway_networks},
+        {"allowed_networks", &ServerConfig::allowed_networks},
+        {"denied_networks", &ServerConfig::denied_networks},
+        {"dns_namespace", &ServerConfig::dns_namespace},
+        {"dns_pods", &ServerConfig::dns_pods},
+        {"max_pods", &ServerConfig::max_pods},
+        {"max_cpu", &ServerConfig::max_cpu},
+        {"max_memory", &ServerConfig::max_memory},
+        {"external_url", &ServerConfig::external_url},
+        {"registry_host", &ServerConfig::registry_host},
+        {"registry_internal", &ServerConfig::registry_internal},
+        {"seal_key", &ServerConfig::seal_key},
+        {"signing_key", &ServerConfig::signing_key},
     };
     return table;
 }
@@ -48,6 +75,11 @@ std::string take(ServerConfig& config, const std::string& key, const toml::node&
                 const auto value = node.value_exact<bool>();
                 if (!value) return key + " must be true or false";
                 config.*member = *value;
+            } else if constexpr (std::is_same_v<Value, int>) {
+                const auto value = node.value_exact<std::int64_t>();
+                if (!value || *value < 1 || *value > kMaxNumber)
+                    return key + " must be a number from 1 to " + std::to_string(kMaxNumber);
+                config.*member = static_cast<int>(*value);
             } else {
                 const auto value = node.value_exact<std::string>();
                 if (!value) return key + " must be a string";
@@ -56,6 +88,111 @@ std::string take(ServerConfig& config, const std::string& key, const toml::node&
             return {};
         },
         found->second);
+}
+
+bool is_host(std::string_view text) {
+    return !text.empty() && text.size() <= 253 && std::ranges::all_of(text, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+    });
+}
+
+// "host" or "host:port": the port, or 0.
+std::optional<std::pair<std::string, std::uint16_t>> host_with_port(std::string_view text) {
+    std::uint16_t port = 0;
+    if (const auto colon = text.rfind(':'); colon != std::string_view::npos) {
+        const auto* end = text.data() + text.size();
+        const auto parsed = std::from_chars(text.data() + colon + 1, end, port);
+        if (parsed.ec != std::errc{} || parsed.ptr != end || port == 0) return std::nullopt;
+        text = text.substr(0, colon);
+    }
+    if (!is_host(text)) return std::nullopt;
+    return std::pair{std::string(text), port};
+}
+
+// "10.0.0.0/8", "fd00::/8"
+bool is_cidr(const std::string& text) {
+    const auto slash = text.find('/');
+    if (slash == std::string::npos) return false;
+    const auto address = text.substr(0, slash);
+    const bool six = address.find(':') != std::string::npos;
+    std::array<unsigned char, sizeof(in6_addr)> bytes{};
+    if (::inet_pton(six ? AF_INET6 : AF_INET, address.c_str(), bytes.data()) != 1) return false;
+    int bits = -1;
+    const auto* end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data() + slash + 1, end, bits);
+    return parsed.ec == std::errc{} && parsed.ptr == end && bits >= 0 && bits <= (six ? 128 : 32);
+}
+
+bool is_label(const std::string& text) {
+    const auto equals = text.find('=');
+    return equals != std::string::npos && equals > 0 &&
+           std::ranges::all_of(text,
+                               [](char c) {
+                                   return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+                                          std::string_view("-_./=").find(c) !=
+                                              std::string_view::npos;
+                               }) &&
+           text.find('=', equals + 1) == std::string::npos;
+}
+
+void check_bounds(const ServerConfig& config, std::vector<std::string>& wrong) {
+    if (!config.max_cpu.empty()) {
+        if (const auto cpu = spec::parse_cpu(config.max_cpu); !cpu)
+            wrong.push_back("max_cpu: " + cpu.error().message);
+    }
+    if (!config.max_memory.empty()) {
+        if (const auto memory = spec::parse_memory(config.max_memory); !memory)
+            wrong.push_back("max_memory: " + memory.error().message);
+    }
+}
+
+// What only a cluster needs, and what it cannot do without.
+void check_cluster(const ServerConfig& config, std::vector<std::string>& wrong) {
+    if (config.runtime != "docker" && config.runtime != "kubernetes")
+        wrong.emplace_back("runtime must be docker or kubernetes");
+    for (const auto& [key, value] : {std::pair{"external_url", config.external_url},
+                                     {"registry_internal", config.registry_internal}}) {
+        if (value.empty()) continue;
+        if (const auto parsed = parse_service_url(value); !parsed)
+            wrong.push_back(std::string(key) + ": " + parsed.error().message);
+    }
+    if (!config.registry_host.empty() && !host_with_port(config.registry_host))
+        wrong.emplace_back("registry_host must be a host name, with a port where it needs one");
+    for (const auto& [key, value] : {std::pair{"gateway_name", config.gateway_name},
+                                     {"gateway_namespace", config.gateway_namespace},
+                                     {"dns_namespace", config.dns_namespace}}) {
+        if (!is_host(value)) wrong.push_back(std::string(key) + " must be a name of Kubernetes");
+    }
+    for (const auto& name : listed(config.gateway_pod_namespaces)) {
+        if (!is_host(name)) wrong.push_back("gateway_pod_namespaces: " + name + " is no name");
+    }
+    for (const auto& [key, value] : {std::pair{"gateway_networks", config.gateway_networks},
+                                     {"allowed_networks", config.allowed_networks},
+                                     {"denied_networks", config.denied_networks}}) {
+        for (const auto& network : listed(value)) {
+            if (!is_cidr(network))
+                wrong.push_back(std::string(key) + ": " + network +
+                                " is no network like 10.0.0.0/8");
+        }
+    }
+    for (const auto& network : listed(config.denied_networks)) {
+        if (network.ends_with("/0")) wrong.push_back("denied_networks: " + network + " is all");
+    }
+    for (const auto& label : listed(config.dns_pods)) {
+        if (!is_label(label))
+            wrong.push_back("dns_pods: " + label + " is no label like k8s-app=kube-dns");
+    }
+    check_bounds(config, wrong);
+    for (const auto& [key, value] :
+         {std::pair{"seal_key", config.seal_key}, {"signing_key", config.signing_key}}) {
+        if (!value.empty() && !value.is_absolute())
+            wrong.push_back(std::string(key) + " must be an absolute path");
+    }
+    if (config.runtime != "kubernetes") return;
+    if (config.external_url.empty())
+        wrong.emplace_back("external_url must be set where runtime is kubernetes");
+    if (config.registry_host.empty())
+        wrong.emplace_back("registry_host must be set where runtime is kubernetes");
 }
 
 std::vector<std::string> check(const ServerConfig& config) {
@@ -71,8 +208,15 @@ std::vector<std::string> check(const ServerConfig& config) {
     if (config.base_domain.empty()) wrong.emplace_back("base_domain must not be empty");
     if (const auto range = parse_network_range(config.subnets); !range)
         wrong.push_back("subnets: " + range.error().message);
+    if (const auto proxies = parse_trusted_proxies(config.trusted_proxies); !proxies)
+        wrong.push_back("trusted_proxies: " + proxies.error().message);
     if (const auto every = spec::parse_duration(config.collect_every); !every)
         wrong.push_back("collect_every: " + every.error().message);
+    if (const auto drain = spec::parse_duration(config.drain);
+        !drain || *drain > std::chrono::minutes(1)) {
+        wrong.push_back("drain: " + (drain ? "must be at most 1m" : drain.error().message));
+    }
+    check_cluster(config, wrong);
     for (const auto* level : {"debug", "info", "warning", "error"}) {
         if (config.log_level == level) return wrong;
     }
@@ -97,6 +241,88 @@ Result<HostPort> parse_host_port(const std::string& text) {
     }
     return fail(ErrorKind::invalid, "\"" + text + "\" is no IPv4 address with a port",
                 "write it like 127.0.0.1:8081");
+}
+
+Result<std::vector<std::string>> parse_trusted_proxies(const std::string& text) {
+    constexpr std::size_t kMost = 32;
+    std::vector<std::string> out;
+    std::istringstream words(text);
+    for (std::string word; std::getline(words, word, ',');) {
+        const auto first = word.find_first_not_of(' ');
+        word = first == std::string::npos
+                   ? std::string()
+                   : word.substr(first, word.find_last_not_of(' ') - first + 1);
+        if (word.find('/') == std::string::npos) word += "/32";
+        const auto network = parse_subnet(word);
+        if (!network) return fail(network.error());
+        if (network->prefix == 0)
+            return fail(ErrorKind::invalid, word + " is everybody, and anybody can say anything");
+        out.push_back(network->text());
+        if (out.size() > kMost)
+            return fail(ErrorKind::invalid, "these are more than " + std::to_string(kMost));
+    }
+    return out;
+}
+
+std::string ServiceUrl::authority() const {
+    return port == (https ? 443 : 80) ? host : host + ":" + std::to_string(port);
+}
+
+std::string ServiceUrl::text() const { return (https ? "https://" : "http://") + authority(); }
+
+Result<ServiceUrl> parse_service_url(const std::string& text) {
+    ServiceUrl url{.https = text.starts_with("https://")};
+    if (url.https || text.starts_with("http://")) {
+        std::string_view rest(text);
+        rest.remove_prefix(url.https ? 8 : 7);
+        if (rest.ends_with('/')) rest.remove_suffix(1);
+        if (auto found = host_with_port(rest)) {
+            url.host = std::move(found->first);
+            url.port = found->second;
+            if (url.port == 0) url.port = url.https ? 443 : 80;
+            return url;
+        }
+    }
+    return fail(ErrorKind::invalid, "\"" + text + "\" is no http or https URL of a host alone",
+                "write it like https://loco.example.org");
+}
+
+ServiceUrl external_url(const ServerConfig& config) {
+    if (const auto given = parse_service_url(config.external_url)) return *given;
+    const auto gateway = parse_host_port(config.gateway_listen);
+    return {.host = "loco." + config.base_domain,
+            .port = gateway ? gateway->port : std::uint16_t{80}};
+}
+
+std::vector<std::string> listed(const std::string& text) {
+    std::vector<std::string> parts;
+    std::istringstream words(text);
+    for (std::string part; std::getline(words, part, ',');) {
+        const auto first = part.find_first_not_of(' ');
+        if (first == std::string::npos) continue;
+        parts.push_back(part.substr(first, part.find_last_not_of(' ') + 1 - first));
+    }
+    return parts;
+}
+
+std::map<std::string, std::string> labelled(const std::string& text) {
+    std::map<std::string, std::string> labels;
+    for (const auto& one : listed(text)) {
+        const auto equals = one.find('=');
+        if (equals != std::string::npos) labels[one.substr(0, equals)] = one.substr(equals + 1);
+    }
+    return labels;
+}
+
+std::string registry_host(const ServerConfig& config) {
+    return config.registry_host.empty() ? config.registry_listen : config.registry_host;
+}
+
+ServiceUrl registry_internal(const ServerConfig& config) {
+    if (const auto given = parse_service_url(config.registry_internal)) return *given;
+    const auto url = parse_service_url("http://" + registry_host(config));
+    LOCO_CHECK(url);
+    return *url;
 }
 
 Result<ServerConfig> read_server_config(const std::filesystem::path& file) {

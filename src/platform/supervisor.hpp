@@ -48,9 +48,10 @@ class Supervisor {
     // Makes sure that it runs and is ready; true when it had to be started. unavailable with the end of its log when it
     // ends at once or is not ready in time.
     [[nodiscard]] Result<bool> ensure(const Service& service);
-    // Watches all services that were ensured, and starts those that die again: at once when it had been ready (after 100 ms
-    // when it was started less than a second before, from the sixth time in a row on twice as long each time), else after 1, 2, 4 … 30 s. Returns when `stop` (asked every 200 ms) says
-    // so. Stops nothing. `tick` is called in every round, at least every 200 ms; it may call what follows.
+    // Watches all services that were ensured, and starts those that die again. One that had been ready: at once; when it
+    // had been started less than a second before, after 100 ms, and from the sixth time in a row on twice as long each
+    // time. One that was not ready yet: after 1, 2, 4 … 30 s. Returns when `stop` (asked every 200 ms) says so. Stops
+    // nothing. `tick` is called in every round, at least every 200 ms; it may call what follows.
     void watch(const std::function<bool()>& stop, const std::function<void()>& tick = {});
     // Asks one that was ensured to end (as Service::stop_signal says, or with `signal`), and does not start it again
     // until release().
