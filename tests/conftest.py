@@ -1,4 +1,5 @@
 """What all Python tests share: the engine, a platform of the test's own, folders of apps."""
+import os
 import sys
 from pathlib import Path
 
@@ -7,12 +8,34 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 pytest.register_assert_rewrite("support.web", "support.load", "support.platform", "support.engine", "support.cluster",
-                               "support.wait")
+                               "support.cluster_platform", "support.wait")
 
 from support import cluster as clusters  # noqa: E402
 from support import engine as engines  # noqa: E402
 from support import probe  # noqa: E402
+from support.cluster_platform import running_on_cluster  # noqa: E402
 from support.platform import running  # noqa: E402
+from support.postgres import Postgres  # noqa: E402
+from support.wait import until  # noqa: E402
+
+# Where the end-to-end tests' apps run: the same scenarios on one machine and on a cluster.
+ON_CLUSTER = os.environ.get("LOCO_TEST_PLACE") == "cluster"
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "one_machine(reason): has no counterpart on a cluster")
+
+
+def pytest_collection_modifyitems(config, items):
+    """On a cluster those of one machine are left out, each with its reason shown (pytest -v lists them)."""
+    if not ON_CLUSTER:
+        return
+    left_out = [item for item in items if item.get_closest_marker("one_machine")]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
+    for item in left_out:
+        print(f"    not on a cluster: {item.name}: {item.get_closest_marker('one_machine').args[0]}")
+
 
 @pytest.fixture(scope="session")
 def engine():
@@ -31,10 +54,24 @@ def cluster():
     clusters.take_down(one)
 
 
+@pytest.fixture(scope="session")
+def postgres():
+    one = Postgres()
+    try:
+        yield one.start()
+    finally:
+        one.remove()
+
+
 @pytest.fixture(scope="module")
-def loco(engine):
+def loco(engine, request):
     """A platform that the tests of one file share, each with apps of its own names. One at a time on one engine."""
-    yield from running(engine)
+    if ON_CLUSTER:
+        # Short, so that the tests are; where every request counts, also on a machine with more to do than it can, longer.
+        drain = getattr(request.module, "DRAIN", "1s")
+        yield from running_on_cluster(engine, request.getfixturevalue("cluster"), request.getfixturevalue("postgres"), drain=drain)
+    else:
+        yield from running(engine)
 
 
 @pytest.fixture
@@ -43,6 +80,8 @@ def app(tmp_path, request, loco):
     made = []
 
     def make(name: str) -> probe.Folder:
+        if ON_CLUSTER:
+            until(lambda: loco.run("status", "-a", name, expect=None).status == 4, 60, f"the {name} of an earlier test is gone")
         made.append(probe.Folder(tmp_path / name, name))
         return made[-1]
 
@@ -53,7 +92,8 @@ def app(tmp_path, request, loco):
             print(f"--- logs of {folder.name}\n{loco.run('logs', '-a', folder.name, '-n', '30', expect=None).out}")
         print(loco.logs())
     for folder in made:
-        loco.run("destroy", "-a", folder.name, "--yes", expect=None)
+        # A cluster takes 6 s to be rid of a namespace.
+        loco.run("destroy", "-a", folder.name, "--yes", *(["--detach"] if ON_CLUSTER else []), expect=None)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -116,6 +116,13 @@ def kubernetes() -> Outcome:
     return outcome
 
 
+def e2e_cluster() -> Outcome:
+    """The same scenarios as on one machine; those without a counterpart say why."""
+    if reason := os.environ.get("LOCO_TEST_NO_CLUSTER"):
+        return Outcome(skipped=[f"e2e-cluster: {reason}"])
+    return pytest("e2e-cluster", folder="e2e", variables={"LOCO_TEST_PLACE": "cluster"})
+
+
 built: dict[tuple, bool] = {}
 
 
@@ -173,7 +180,7 @@ def gtest(part: str, labels: str, preset: str = "dev") -> Outcome:
     return outcome
 
 
-def pytest(part: str, folder: str | None = None, preset: str | None = None) -> Outcome:
+def pytest(part: str, folder: str | None = None, preset: str | None = None, variables: dict | None = None) -> Outcome:
     """The tests in tests/FOLDER (PART's own), against the programs of the preset (dev's, or those in LOCO_TEST_BIN)."""
     path = REPO / "tests" / (folder or part)
     if not list(path.glob("test_*.py")):
@@ -181,7 +188,7 @@ def pytest(part: str, folder: str | None = None, preset: str | None = None) -> O
     if not build(preset or "dev"):
         return Outcome(failed=[f"{part}: the build of preset {preset or 'dev'}"])
     report = reports_dir(part if not folder else f"{part}-{folder}") / "pytest.xml"
-    environment = dict(os.environ, **({"LOCO_TEST_BIN": str(REPO / "build" / preset / "bin")} if preset else {}))
+    environment = os.environ | (variables or {}) | ({"LOCO_TEST_BIN": str(REPO / "build" / preset / "bin")} if preset else {})
     status = run(["/usr/bin/python3", "-m", "pytest", path, "-p", "no:cacheprovider", "--tb=short", "-rfE", "--durations=10",
                   f"--junitxml={report}", *pytest_arguments], env=environment)
     if not report.exists():
@@ -214,10 +221,10 @@ def asan_ubsan() -> Outcome:
     return outcome
 
 
-NEED_ENGINE = {"contract", "functional", "e2e", "asan-ubsan"}
-NEED_CLUSTER = {"kubernetes"}
-# Only where they are named.
-BY_NAME = {"kubernetes"}
+NEED_ENGINE = {"contract", "functional", "e2e", "kubernetes", "e2e-cluster", "asan-ubsan"}
+NEED_CLUSTER = {"kubernetes", "e2e-cluster"}
+# Only where they are named: with a first build of the cluster's parts all would take longer than CI has.
+BY_NAME = {"e2e-cluster"}
 PARTS = {
     "lint": lint,
     "unit": lambda: gtest("unit", "unit"),
@@ -226,6 +233,7 @@ PARTS = {
     "functional": lambda: pytest("functional"),
     "e2e": lambda: pytest("e2e"),
     "kubernetes": kubernetes,
+    "e2e-cluster": e2e_cluster,
     "web": web,
     "asan-ubsan": asan_ubsan,
 }

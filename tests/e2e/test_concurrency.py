@@ -1,6 +1,8 @@
 """Several clients at once, clients that go away, and deployments that are called off."""
 import signal
 
+import pytest
+
 from support.wait import holds_for, until
 
 
@@ -39,9 +41,7 @@ def test_ten_apps_deploy_at_once(loco, app):
         done = loco.finish(process, ["deploy"], timeout=240)
         assert done.status == 0, str(done)
         assert loco.release(folder.name) == "v1"
-    addresses = [network["IPAddress"] for folder in folders for network in
-                 loco.engine.inspect(loco.engine.of_app(folder.name)[0])["NetworkSettings"]["Networks"].values()]
-    assert len(set(addresses)) == 10
+    assert len({loco.instances(folder.name)[0] for folder in folders}) == 10
 
 
 def test_a_cancelled_deployment_ends_as_such_and_leaves_the_old_release(loco, app):
@@ -100,6 +100,7 @@ def test_a_program_that_ignores_sigterm_is_killed_after_stop_timeout(loco, app):
     loco.settled("stubborn", 1)
 
 
+@pytest.mark.one_machine("addresses are the cluster's to give")
 def test_an_address_is_given_again_only_after_its_holder_is_gone(loco, app):
     folder = app("drained").toml('[env]\nDRAIN_MS = "3000"')
     loco.deploy(folder)

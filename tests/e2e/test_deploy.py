@@ -2,6 +2,8 @@
 import json
 import re
 
+import pytest
+
 from support.wait import holds_for, until
 
 
@@ -18,10 +20,10 @@ def test_a_first_deploy_ends_with_a_url_that_answers(loco, app):
 def test_a_deploy_of_nothing_new_is_already_live_and_starts_nothing(loco, app):
     folder = app("same")
     loco.deploy(folder)
-    before = loco.engine.of_app("same")
+    before = loco.instances("same")
     done = loco.deploy(folder)
     assert "already live as v1" in done.out + done.err
-    assert loco.engine.of_app("same") == before
+    assert loco.instances("same") == before
     assert [one["release"] for one in loco.releases("same")] == ["v1"]
 
 
@@ -85,7 +87,7 @@ def test_a_worker_has_no_route_and_its_logs_arrive(loco, app):
     loco.deploy(folder)
     until(lambda: "tick 3" in loco.run("logs", "-a", "miner").out, 15, "the worker's ticks")
     assert loco.fetch("miner").status in (404, 503)
-    assert len(loco.engine.of_app("miner", running_only=True)) == 1
+    assert len(loco.instances("miner", running_only=True)) == 1
 
 
 def test_further_processes_run_beside_the_service_from_the_same_image(loco, app):
@@ -149,9 +151,13 @@ def test_a_crashed_instance_is_restarted_and_reported(loco, app):
     loco.deploy(app("phoenix"))
     before = loco.fetch("phoenix").json()
     assert loco.fetch("phoenix", "/crash?code=7").status in (502, 503)
-    until(lambda: loco.fetch("phoenix").status == 200, 20, "it is back")
-    assert loco.fetch("phoenix").json()["release"] == before["release"]
+    # A gateway may send it requests before it has heard that it is not ready yet, so that it comes and goes once more.
+    until(lambda: (back := loco.fetch("phoenix")).status == 200 and back.json()["release"] == before["release"], 20, "it is back")
     assert any("7" in event["message"] for event in loco.events("phoenix") if "instance" in event["kind"])
+    until(lambda: loco.fetch("phoenix", "/log?text=line-of-the-next").status == 200, 20)
+    until(lambda: "line-of-the-next" in loco.run("logs", "-a", "phoenix").out, 10)
+    ended = loco.run("logs", "--previous", "-a", "phoenix").out
+    assert "listening" in ended and "line-of-the-next" not in ended, ended
 
 
 def test_a_failed_build_names_the_failing_instruction(loco, app):
@@ -159,9 +165,10 @@ def test_a_failed_build_names_the_failing_instruction(loco, app):
     (folder.path / "Dockerfile").write_text("FROM scratch\nCOPY probe /probe\nCOPY missing /missing\nUSER 10001\n")
     done = loco.deploy(folder, expect=5)
     assert "COPY missing" in done.err and re.search(r"\b3\b", done.err), str(done)
-    assert loco.engine.of_app("broken") == []
+    assert loco.instances("broken") == []
 
 
+@pytest.mark.one_machine("reads the container's files through the engine; packing is the client's, the same for both")
 def test_ignored_files_and_secrets_stay_out_of_the_image(loco, app):
     folder = app("packed")
     (folder.path / ".env").write_text("SECRET=canary-in-env-file\n")
@@ -191,7 +198,7 @@ def test_destroy_removes_all_of_an_app_and_asks_first(loco, app):
     assert "--yes" in loco.run("destroy", "-a", "gone", expect=2).err
     assert loco.release("gone") == "v1"
     loco.run("destroy", "-a", "gone", "--yes")
-    assert loco.engine.of_app("gone") == []
+    assert loco.instances("gone") == []
     assert loco.fetch("gone").status == 404
     loco.run("status", "-a", "gone", expect=4)
     loco.deploy(folder)
@@ -202,7 +209,7 @@ def test_a_dry_run_changes_nothing(loco, app):
     done = loco.deploy(app("maybe"), "--dry-run")
     assert done.out.strip()
     loco.run("status", "-a", "maybe", expect=4)
-    assert loco.engine.of_app("maybe") == []
+    assert loco.instances("maybe") == []
 
 
 def test_a_detached_deploy_goes_on_by_itself(loco, app):
@@ -210,6 +217,7 @@ def test_a_detached_deploy_goes_on_by_itself(loco, app):
     until(lambda: loco.release("later") == "v1", 30)
 
 
+@pytest.mark.one_machine("looks at the container; of a pod, tests/kubernetes does")
 def test_containers_are_confined(loco, app):
     loco.deploy(app("cell").toml(resources='cpu = "100m"\nmemory = "48Mi"\nwritable = false'))
     one = loco.engine.inspect(loco.engine.of_app("cell")[0])

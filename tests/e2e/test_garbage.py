@@ -1,5 +1,7 @@
 """The registry's disk: what no release needs leaves it, while deploys go on and whoever does it may be killed."""
 import contextlib
+import hashlib
+import json
 import os
 import random
 import re
@@ -11,6 +13,8 @@ import pytest
 from support import web
 from support.platform import running
 from support.wait import until
+
+pytestmark = pytest.mark.one_machine("the registry of `loco up`; in a cluster it is not loco-api that runs it")
 
 LAYER = 3 << 20   # of each version, and of no other: nothing that compresses
 KILLS = int(os.environ.get("LOCO_TEST_COLLECTION_KILLS", "1"))   # of each part
@@ -168,3 +172,43 @@ def test_a_push_under_way_is_never_broken(loco, fat):
     assert loco.call("POST", f"{path}/{pushing}/cancel", {}).status in (200, 202)
     until(lambda: garbage(loco) < 5, 30)
     assert loco.pid("registry") != registry
+
+
+def push_by_hand(loco, path: str, deployment: str, tag: str):
+    """What a client pushes: a config and a manifest under the deployment's tag. Gives what asks whether it is there."""
+    given = loco.call("POST", f"{path}/{deployment}/push-token", {}).json()
+    headers = {"Authorization": f"Bearer {given['token']}"}
+    base = f"/v2/{given['repository']}"
+
+    def ask(method: str, where: str, body: bytes | None = None, **more):
+        return web.fetch(loco.registry, "127.0.0.1", where, method, body, headers | more)
+
+    config = json.dumps({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": []}, "tag": tag}).encode()
+    digest = "sha256:" + hashlib.sha256(config).hexdigest()
+    begun = ask("POST", f"{base}/blobs/uploads/")
+    assert begun.status == 202, begun.text
+    where = begun.headers["location"]
+    assert ask("PUT", f"{where}{'&' if '?' in where else '?'}digest={digest}", config, **{"Content-Type": "application/octet-stream"}).status == 201
+    kind = "application/vnd.oci.image.manifest.v1+json"
+    manifest = json.dumps({"schemaVersion": 2, "mediaType": kind, "layers": [],
+                           "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest, "size": len(config)}}).encode()
+    assert ask("PUT", f"{base}/manifests/{tag}", manifest, **{"Content-Type": kind}).status == 201
+    return lambda: ask("GET", f"{base}/manifests/{tag}", Accept=kind).status
+
+
+@pytest.mark.parametrize("end", ["cancelled", "killed"])
+def test_an_image_whose_client_is_gone_before_it_said_what_it_pushed_is_removed(loco, app, end):
+    folder = app(f"lost-{end}")
+    loco.deploy(folder)
+    path = f"{loco.path(folder.name)}/deployments"
+    spec = loco.run("deploy", folder.path, "--dry-run", "--json").json()["spec"]
+    begun = loco.call("POST", path, {"kind": "deploy", "spec": spec}).json()
+    there = push_by_hand(loco, path, begun["id"], begun["tag"])
+    assert there() == 200
+    if end == "cancelled":
+        assert loco.call("POST", f"{path}/{begun['id']}/cancel", {}).status in (200, 202)
+    # One that was killed is missed when its lease of a minute has run out.
+    until(lambda: there() == 404, 90, "the image is off the registry's list")
+    assert loco.call("GET", f"{path}/{begun['id']}").json()["state"] == ("cancelled" if end == "cancelled" else "failed")
+    assert loco.release(folder.name) == "v1"
+    assert all(one["image_kept"] for one in loco.releases(folder.name))

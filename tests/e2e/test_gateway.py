@@ -4,6 +4,8 @@ import re
 import threading
 import time
 
+import pytest
+
 from support import web
 from support.wait import until
 
@@ -67,6 +69,7 @@ def test_host_names_match_whatever_their_case_port_or_final_dot(loco, app):
     assert loco.fetch("named", host="xnamed.localhost").status == 404
 
 
+@pytest.mark.one_machine("a cluster's gateway has its own pages")
 def test_an_unknown_host_and_a_stopped_app_get_pages_of_loco(loco, app):
     answer = loco.fetch("nobody")
     assert answer.status == 404 and answer.json()["code"] == "unknown_host"
@@ -78,6 +81,7 @@ def test_an_unknown_host_and_a_stopped_app_get_pages_of_loco(loco, app):
     assert "<html" in loco.fetch("paused", headers={"Accept": "text/html"}).text
 
 
+@pytest.mark.one_machine("the chart makes that route: tests/kubernetes/test_chart.py")
 def test_the_api_answers_under_its_own_name_behind_the_gateway(loco):
     answer = web.fetch(loco.gateway, "loco.localhost", "/api/v1/version")
     assert answer.status == 200 and answer.json()
@@ -96,6 +100,7 @@ def test_a_slow_answer_of_the_old_release_is_finished_during_a_redeploy(loco, ap
     assert loco.release("patient") == "v2"
 
 
+@pytest.mark.one_machine("requests pass a gateway that Loco does not read the counters of")
 def test_status_counts_the_requests_of_an_app(loco, app):
     loco.deploy(app("counted"))
     for _ in range(20):

@@ -3,8 +3,9 @@ import os
 
 from support.load import Load, during
 
-# 30 deployments in the test run; more on request.
-ROUNDS = int(os.environ.get("LOCO_TEST_DEPLOYS", "30"))
+# So many deployments in the test run; more on request.
+ROUNDS = int(os.environ.get("LOCO_TEST_DEPLOYS", "20" if os.environ.get("LOCO_TEST_PLACE") == "cluster" else "30"))
+DRAIN = "3s"   # of pods
 
 
 def test_no_request_fails_through_deploys_rollbacks_restarts_and_scaling(loco, app):

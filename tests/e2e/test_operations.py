@@ -13,6 +13,7 @@ from support.wait import until
 CANARY = "canary-5f1d-never-to-be-seen"
 
 
+@pytest.mark.one_machine("searches the data folder and the container; of a cluster, tests/kubernetes does")
 def test_setting_a_variable_makes_a_release_and_its_value_is_nowhere_to_be_read(loco, app):
     loco.deploy(app("vault"))
     loco.run("env", "set", "SECRET", "-a", "vault", stdin=CANARY + "\n")
@@ -72,7 +73,7 @@ def test_scaling_up_and_down_outlives_deploys_until_it_is_reset(loco, app):
     loco.settled("wide", 1)
     loco.run("scale", "--replicas", "2", "--memory", "64Mi", "-a", "wide")
     loco.settled("wide", 2)
-    assert {loco.engine.inspect(one)["HostConfig"]["Memory"] for one in loco.engine.of_app("wide")} == {64 << 20}
+    assert loco.memory_limits("wide") == {64 << 20}
     loco.run("scale", "--reset", "-a", "wide")
     loco.settled("wide", 1)
     assert [one["release"] for one in loco.releases("wide")] == ["v2", "v1"]

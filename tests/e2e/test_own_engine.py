@@ -10,6 +10,8 @@ from support.platform import Platform
 from support.probe import Folder
 from support.wait import until
 
+pytestmark = pytest.mark.one_machine("the container engine of `loco up`")
+
 
 @pytest.fixture(scope="module")
 def bare():

@@ -16,6 +16,8 @@ from support.load import Load, during
 from support.platform import BINARIES
 from support.wait import until
 
+pytestmark = pytest.mark.one_machine("the parts that `loco up` runs")
+
 # Random moments of a deploy at which loco-api is killed; more on request.
 KILLS = int(os.environ.get("LOCO_TEST_KILLS", "30"))
 

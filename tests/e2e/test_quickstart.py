@@ -3,8 +3,12 @@ import subprocess
 import time
 from urllib.parse import urlsplit
 
+import pytest
+
 from support import web
 from support.platform import REPO, Platform
+
+pytestmark = pytest.mark.one_machine("sets one machine up")
 
 
 def quickstart(platform: Platform, timeout: float) -> subprocess.CompletedProcess:

@@ -17,10 +17,11 @@ def test_an_image_that_would_run_as_root_is_refused_before_anything_starts(loco,
     else:
         assert done.status == 6, str(done)
         assert "root" in done.err and "USER" in done.err, str(done)
-    assert loco.engine.of_app("mighty") == []
+    assert loco.instances("mighty") == []
     assert loco.fetch("mighty").status in (404, 503)
 
 
+@pytest.mark.one_machine("looks at the container; of a pod, tests/kubernetes does")
 def test_a_name_that_is_an_ordinary_user_is_resolved_in_the_image_and_passed_as_a_number(loco, app):
     folder = app("humble")
     (folder.path / "passwd").write_text("root:x:0:0::/:/\napp:x:4321:4321::/:/\n")
@@ -79,6 +80,7 @@ def test_required_secrets_must_be_set_before_a_deploy(loco, app):
     assert loco.fetch("locked", "/env/API_KEY").text == "sesame"
 
 
+@pytest.mark.one_machine("a cluster honours autoscaling")
 def test_a_key_that_this_runtime_cannot_honour_is_refused_not_ignored(loco, app):
     for more in ("[scale]\nmin = 1\nmax = 3\ncpu_target = 70\n", "[[volumes]]\nname = \"data\"\n"):
         loco.deploy(app("eager" if "scale" in more else "hoarder").toml(more), expect=2)

@@ -32,15 +32,9 @@ void pass_on(Connection& from, Connection& to) {
 }  // namespace
 
 FaultProxy::FaultProxy(std::uint16_t upstream) : upstream_(upstream) {
-    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    ::inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
-    socklen_t size = sizeof address;
-    ::bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address);
-    ::listen(listener_, 1024);
-    ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
-    port_ = ntohs(address.sin_port);
+    const auto listening = listen_on_loopback();
+    listener_ = listening.fd;
+    port_ = listening.port;
     acceptor_ = std::thread([this] { accept(); });
 }
 

@@ -47,9 +47,11 @@ class Done:
         return f"loco {' '.join(self.words)} → {self.status}\nstdout: {self.out}\nstderr: {self.err}"
 
 
-class Platform:
+class Client:
+    """The command line of somebody who uses a Loco, in folders of their own. What the Loco runs on, the subclasses know."""
+
     def __init__(self, engine: Engine):
-        self.engine = engine
+        self.engine = engine   # that builds
         self.folder = Path(tempfile.mkdtemp(prefix="loco-test-"))
         self.data = self.folder / "data"
         self.api, self.ops, self.gateway, self.registry = free_ports(4)
@@ -59,7 +61,14 @@ class Platform:
                              "DOCKER_HOST": engine.host}
         (self.folder / "home").mkdir()
         self.binaries = BINARIES
-        self.engine_options = ["--docker-host", engine.host]
+
+    def instances(self, app: str, running_only: bool = False) -> list[str]:
+        """The containers (or pods) of an app, by the names that the place they run in gives them."""
+        raise NotImplementedError
+
+    def memory_limits(self, app: str) -> set[int]:
+        """In bytes, of all of them."""
+        raise NotImplementedError
 
     # The command line.
 
@@ -86,7 +95,68 @@ class Platform:
         assert expect is None or done.status == expect, f"expected exit status {expect}\n{done}"
         return done
 
-    # The platform.
+    # Apps.
+
+    def fetch(self, app: str, path: str = "/", **options) -> web.Answer:
+        return web.fetch(self.gateway, options.pop("host", f"{app}.localhost"), path, **options)
+
+    def deploy(self, folder, *words, expect: int | None = 0, **options) -> Done:
+        return self.run("deploy", folder.path, *words, expect=expect, **options)
+
+    def status(self, app: str) -> dict:
+        return self.run("status", "-a", app, "--json").json()
+
+    def release(self, app: str) -> str:
+        """The release that serves, by the app's own word through the gateway."""
+        answer = self.fetch(app)
+        assert answer.status == 200, f"{app} answers {answer.status}: {answer.text[:300]}"
+        return answer.json()["release"]
+
+    def releases(self, app: str) -> list[dict]:
+        return self.run("releases", "-a", app, "--json").json()["items"]
+
+    def events(self, app: str) -> list[dict]:
+        return self.run("events", "-a", app, "--json").json()["items"]
+
+    def settled(self, app: str, containers: int) -> None:
+        """Waits until exactly so many containers of the app are left, all of them running."""
+        until(lambda: len(self.instances(app)) == containers == len(self.instances(app, running_only=True)), 30,
+              f"{app} has {containers} containers and no others")
+
+    def token(self) -> str:
+        text = (self.folder / "config/loco/config.toml").read_text()
+        return tomllib.loads(text)["token"]
+
+    def team(self) -> str:
+        """The slug of the instance's first team."""
+        return re.search(r'"(?:slug|team)": ?"([a-z0-9-]+)"', json.dumps(self.run("whoami", "--json").json()))[1]
+
+    def path(self, app: str) -> str:
+        """Of an app in the API."""
+        return f"/teams/{self.team()}/apps/{app}"
+
+    def call(self, method: str, path: str, body=None, headers: dict | None = None, token: str | None = None) -> web.Answer:
+        """The API itself."""
+        words = {"Authorization": f"Bearer {token or self.token()}", **(headers or {})}
+        if body is not None:
+            words["Content-Type"] = "application/json"
+        answer = web.fetch(self.api, "127.0.0.1", f"/api/v1{path}", method, json.dumps(body).encode() if body is not None else None, words)
+        coverage.note_request(method, path, answer.status)
+        return answer
+
+
+class Platform(Client):
+    """One machine: `loco up` on free ports."""
+
+    def __init__(self, engine: Engine):
+        super().__init__(engine)
+        self.engine_options = ["--docker-host", engine.host]
+
+    def instances(self, app: str, running_only: bool = False) -> list[str]:
+        return self.engine.of_app(app, running_only)
+
+    def memory_limits(self, app: str) -> set[int]:
+        return {self.engine.inspect(one)["HostConfig"]["Memory"] for one in self.instances(app)}
 
     def up(self, *more: str, expect: int | None = 0) -> Done:
         return self.run("up", "--detach", *self.up_options(), *more, expect=expect, timeout=90)
@@ -138,55 +208,6 @@ class Platform:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    # Apps.
-
-    def fetch(self, app: str, path: str = "/", **options) -> web.Answer:
-        return web.fetch(self.gateway, options.pop("host", f"{app}.localhost"), path, **options)
-
-    def deploy(self, folder, *words, expect: int | None = 0, **options) -> Done:
-        return self.run("deploy", folder.path, *words, expect=expect, **options)
-
-    def status(self, app: str) -> dict:
-        return self.run("status", "-a", app, "--json").json()
-
-    def release(self, app: str) -> str:
-        """The release that serves, by the app's own word through the gateway."""
-        answer = self.fetch(app)
-        assert answer.status == 200, f"{app} answers {answer.status}: {answer.text[:300]}"
-        return answer.json()["release"]
-
-    def releases(self, app: str) -> list[dict]:
-        return self.run("releases", "-a", app, "--json").json()["items"]
-
-    def events(self, app: str) -> list[dict]:
-        return self.run("events", "-a", app, "--json").json()["items"]
-
-    def settled(self, app: str, containers: int) -> None:
-        """Waits until exactly so many containers of the app are left, all of them running."""
-        until(lambda: len(self.engine.of_app(app)) == containers == len(self.engine.of_app(app, running_only=True)), 30,
-              f"{app} has {containers} containers and no others")
-
-    def token(self) -> str:
-        text = (self.folder / "config/loco/config.toml").read_text()
-        return tomllib.loads(text)["token"]
-
-    def team(self) -> str:
-        """The slug of the instance's first team."""
-        return re.search(r'"(?:slug|team)": ?"([a-z0-9-]+)"', json.dumps(self.run("whoami", "--json").json()))[1]
-
-    def path(self, app: str) -> str:
-        """Of an app in the API."""
-        return f"/teams/{self.team()}/apps/{app}"
-
-    def call(self, method: str, path: str, body=None, headers: dict | None = None, token: str | None = None) -> web.Answer:
-        """The API itself."""
-        words = {"Authorization": f"Bearer {token or self.token()}", **(headers or {})}
-        if body is not None:
-            words["Content-Type"] = "application/json"
-        answer = web.fetch(self.api, "127.0.0.1", f"/api/v1{path}", method, json.dumps(body).encode() if body is not None else None, words)
-        coverage.note_request(method, path, answer.status)
-        return answer
 
 
 def running(engine: Engine):

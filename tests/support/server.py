@@ -333,7 +333,7 @@ class Server:
         return people
 
 
-SCOPES = ("app:read", "logs:read", "app:create", "app:deploy", "app:operate", "env:write", "app:destroy")
+SCOPES = ("app:read", "logs:read", "app:create", "app:deploy", "app:operate", "env:write", "app:destroy", "app:move")
 
 
 def describe(openapi: dict, method: str, path: str) -> dict | None:

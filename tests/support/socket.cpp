@@ -192,6 +192,16 @@ void Connection::abort() {
 
 // Below the range that connect() takes its own ports from (32768 up): a client that asks a closed port of that range again
 // and again is sooner or later connected to itself, and then keeps the port from its server.
+Listening listen_on_loopback() {
+    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    auto address = loopback(0);
+    socklen_t size = sizeof address;
+    ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    ::listen(fd, 1024);
+    ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+    return {.fd = fd, .port = ntohs(address.sin_port)};
+}
+
 std::uint16_t free_port() {
     static std::atomic<unsigned> next = static_cast<unsigned>(::getpid()) * 7U;
     while (true) {

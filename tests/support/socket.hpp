@@ -56,6 +56,13 @@ class Connection {
     std::string buffer_;
 };
 
+// Listens on a free port of 127.0.0.1; the socket is the caller's to close.
+struct Listening {
+    int fd = -1;
+    std::uint16_t port = 0;
+};
+[[nodiscard]] Listening listen_on_loopback();
+
 // A port of 127.0.0.1 that was free just now.
 [[nodiscard]] std::uint16_t free_port();
 

@@ -58,11 +58,13 @@ struct Request {
 
     std::string query(std::string_view key, std::string otherwise = "") const {
         const auto mark = target.find('?');
-        std::string_view rest = mark == std::string::npos ? "" : std::string_view(target).substr(mark + 1);
+        std::string_view rest =
+            mark == std::string::npos ? "" : std::string_view(target).substr(mark + 1);
         while (!rest.empty()) {
             const auto pair = rest.substr(0, rest.find('&'));
             rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
-            if (pair.starts_with(key) && pair.size() > key.size() && pair[key.size()] == '=') return std::string(pair.substr(key.size() + 1));
+            if (pair.starts_with(key) && pair.size() > key.size() && pair[key.size()] == '=')
+                return std::string(pair.substr(key.size() + 1));
         }
         return otherwise;
     }
@@ -140,7 +142,8 @@ bool read_request(Stream& stream, Request& r) {
     r.head = "\r\n";
     while (stream.take_line(line) && !line.empty()) r.head += line + "\r\n";
     for (char c : r.head) r.lower_head += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-    if (r.header("expect") == "100-continue" && !stream.write("HTTP/1.1 100 Continue\r\n\r\n")) return false;
+    if (r.header("expect") == "100-continue" && !stream.write("HTTP/1.1 100 Continue\r\n\r\n"))
+        return false;
     if (r.header("transfer-encoding") == "chunked") {
         for (;;) {
             if (!stream.take_line(line)) return false;
@@ -165,7 +168,8 @@ std::array<std::uint8_t, 20> sha1(std::string text) {
         std::uint32_t w[80];
         for (std::size_t i = 0; i < 16; ++i) {
             w[i] = 0;
-            for (std::size_t k = 0; k < 4; ++k) w[i] = w[i] << 8 | static_cast<std::uint8_t>(text[block + 4 * i + k]);
+            for (std::size_t k = 0; k < 4; ++k)
+                w[i] = w[i] << 8 | static_cast<std::uint8_t>(text[block + 4 * i + k]);
         }
         for (int i = 16; i < 80; ++i) w[i] = rotate(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
         std::uint32_t a = h[0], b = h[1], c = h[2], d = h[3], e = h[4];
@@ -174,29 +178,41 @@ std::array<std::uint8_t, 20> sha1(std::string text) {
                                     : i < 40 ? b ^ c ^ d
                                     : i < 60 ? (b & c) | (b & d) | (c & d)
                                              : b ^ c ^ d;
-            const std::uint32_t k = i < 20 ? 0x5A827999 : i < 40 ? 0x6ED9EBA1 : i < 60 ? 0x8F1BBCDC : 0xCA62C1D6;
+            const std::uint32_t k = i < 20   ? 0x5A827999
+                                    : i < 40 ? 0x6ED9EBA1
+                                    : i < 60 ? 0x8F1BBCDC
+                                             : 0xCA62C1D6;
             const std::uint32_t next = rotate(a, 5) + f + e + k + w[i];
             e = d, d = c, c = rotate(b, 30), b = a, a = next;
         }
         h[0] += a, h[1] += b, h[2] += c, h[3] += d, h[4] += e;
     }
     std::array<std::uint8_t, 20> out{};
-    for (std::size_t i = 0; i < 20; ++i) out[i] = static_cast<std::uint8_t>(h[i / 4] >> (24 - 8 * (i % 4)));
+    for (std::size_t i = 0; i < 20; ++i)
+        out[i] = static_cast<std::uint8_t>(h[i / 4] >> (24 - 8 * (i % 4)));
     return out;
 }
 std::string base64(const std::array<std::uint8_t, 20>& bytes) {
-    static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static constexpr char kDigits[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     std::string out;
     for (std::size_t i = 0; i < 20; i += 3) {
-        const std::uint32_t v = static_cast<std::uint32_t>(bytes[i] << 16 | (i + 1 < 20 ? bytes[i + 1] << 8 : 0) | (i + 2 < 20 ? bytes[i + 2] : 0));
-        for (std::size_t k = 0; k < 4; ++k) out += i + k <= 20 ? kDigits[v >> (18 - 6 * k) & 63] : '=';
+        const std::uint32_t v =
+            static_cast<std::uint32_t>(bytes[i] << 16 | (i + 1 < 20 ? bytes[i + 1] << 8 : 0) |
+                                       (i + 2 < 20 ? bytes[i + 2] : 0));
+        for (std::size_t k = 0; k < 4; ++k)
+            out += i + k <= 20 ? kDigits[v >> (18 - 6 * k) & 63] : '=';
     }
     return out;
 }
 
 void websocket(Stream& stream, const Request& r) {
-    const auto accept = base64(sha1(r.header("sec-websocket-key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"));
-    stream.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + accept + "\r\n\r\n");
+    const auto accept =
+        base64(sha1(r.header("sec-websocket-key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"));
+    stream.write(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: "
+        "Upgrade\r\nSec-WebSocket-Accept: " +
+        accept + "\r\n\r\n");
     for (;;) {
         std::string head, extended, mask, payload;
         if (!stream.take(2, head)) return;
@@ -214,16 +230,23 @@ void websocket(Stream& stream, const Request& r) {
             frame += static_cast<char>(payload.size());
         } else {
             frame += '\x7f';
-            for (int i = 7; i >= 0; --i) frame += static_cast<char>(static_cast<std::uint64_t>(payload.size()) >> (8 * i));
+            for (int i = 7; i >= 0; --i)
+                frame += static_cast<char>(static_cast<std::uint64_t>(payload.size()) >> (8 * i));
         }
         if (!stream.write(frame + payload) || op == 8) return;
     }
 }
 
 void events(Stream& stream, const Request& r) {
-    stream.write("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\nConnection: close\r\n\r\n");
-    const int count = std::atoi(r.query("n", "3").c_str()), every = std::atoi(r.query("every_ms", "100").c_str());
-    for (int i = 1; i <= count && stream.write("id: " + std::to_string(i) + "\ndata: event " + std::to_string(i) + "\n\n"); ++i) pause_ms(every);
+    stream.write(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: "
+        "no-cache\r\nConnection: close\r\n\r\n");
+    const int count = std::atoi(r.query("n", "3").c_str()),
+              every = std::atoi(r.query("every_ms", "100").c_str());
+    for (int i = 1; i <= count && stream.write("id: " + std::to_string(i) + "\ndata: event " +
+                                               std::to_string(i) + "\n\n");
+         ++i)
+        pause_ms(every);
 }
 
 // What became of a TCP connection from inside the container: connected, refused, timeout or unreachable.
@@ -234,11 +257,13 @@ std::string try_connect(const std::string& host, int port) {
     address.sin_port = htons(static_cast<std::uint16_t>(port));
     std::string outcome = "unreachable";
     if (::inet_pton(AF_INET, host.c_str(), &address.sin_addr) == 1 &&
-        (::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 || errno == EINPROGRESS)) {
+        (::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 ||
+         errno == EINPROGRESS)) {
         pollfd p{fd, POLLOUT, 0};
         int error = 0;
         socklen_t size = sizeof error;
-        if (::poll(&p, 1, 1500) == 0) outcome = "timeout";
+        if (::poll(&p, 1, 1500) == 0)
+            outcome = "timeout";
         else if (::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0)
             outcome = error == 0 ? "connected" : error == ECONNREFUSED ? "refused" : "unreachable";
     }
@@ -247,7 +272,8 @@ std::string try_connect(const std::string& host, int port) {
 }
 
 void answer(Stream& stream, int status, std::string_view type, std::string_view body) {
-    std::string head = "HTTP/1.1 " + std::to_string(status) + (status == 200 ? " OK" : " Status") + "\r\nContent-Type: ";
+    std::string head = "HTTP/1.1 " + std::to_string(status) + (status == 200 ? " OK" : " Status") +
+                       "\r\nContent-Type: ";
     head.append(type).append("\r\nContent-Length: ").append(std::to_string(body.size()));
     head += stopping ? "\r\nConnection: close\r\n\r\n" : "\r\n\r\n";
     stream.write(head);
@@ -257,7 +283,9 @@ void answer(Stream& stream, int status, std::string_view type, std::string_view 
 // false: the connection was used up.
 bool handle(Stream& stream, const Request& r) {
     const std::string& p = r.path;
-    const auto text = [&](std::string_view body, int status = 200) { answer(stream, status, "text/plain", body); };
+    const auto text = [&](std::string_view body, int status = 200) {
+        answer(stream, status, "text/plain", body);
+    };
     if (p == "/ws") return websocket(stream, r), false;
     if (p == "/sse") return events(stream, r), false;
     if (p == "/healthz") {
@@ -276,7 +304,8 @@ bool handle(Stream& stream, const Request& r) {
         pause_ms(std::atoi(r.query("ms", "1000").c_str()));
         text("slow");
     } else if (p == "/big") {
-        answer(stream, 200, "application/octet-stream", std::string(std::strtoull(r.query("bytes", "1048576").c_str(), nullptr, 10), 'x'));
+        answer(stream, 200, "application/octet-stream",
+               std::string(std::strtoull(r.query("bytes", "1048576").c_str(), nullptr, 10), 'x'));
     } else if (p == "/log" || p == "/err") {
         std::fprintf(p == "/log" ? stdout : stderr, "%s\n", r.query("text").c_str());
         std::fflush(nullptr);
@@ -295,8 +324,10 @@ bool handle(Stream& stream, const Request& r) {
         std::fprintf(stderr, "crashing as asked\n");
         std::_Exit(std::atoi(r.query("code", "1").c_str()));
     } else {
-        answer(stream, 200, "application/json", "{\"version\": \"" + env("VERSION") + "\", \"release\": \"" + env("LOCO_RELEASE") +
-               "\", \"instance\": \"" + env("LOCO_INSTANCE") + "\", \"process\": \"" + env("LOCO_PROCESS") + "\", \"path\": \"" + p + "\"}\n");
+        answer(stream, 200, "application/json",
+               "{\"version\": \"" + env("VERSION") + "\", \"release\": \"" + env("LOCO_RELEASE") +
+                   "\", \"instance\": \"" + env("LOCO_INSTANCE") + "\", \"process\": \"" +
+                   env("LOCO_PROCESS") + "\", \"path\": \"" + p + "\"}\n");
     }
     return true;
 }
@@ -314,7 +345,11 @@ void serve_connection(int fd) {
 int serve() {
     pause_ms(env_int("START_DELAY_MS"));
     if (const int ms = env_int("CRASH_AFTER_MS"); ms > 0)
-        std::thread([ms] { pause_ms(ms); std::fprintf(stderr, "crashing as configured\n"); std::_Exit(env_int("CRASH_EXIT", 3)); }).detach();
+        std::thread([ms] {
+            pause_ms(ms);
+            std::fprintf(stderr, "crashing as configured\n");
+            std::_Exit(env_int("CRASH_EXIT", 3));
+        }).detach();
 
     int port = env_int("PORT", 8080);
     // A second listener is a second process, which says so in its version and ends with the container.
@@ -329,17 +364,21 @@ int serve() {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(static_cast<std::uint16_t>(port));
-    if (::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) || ::listen(listener, 512)) return std::perror("listen"), 1;
+    if (::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) ||
+        ::listen(listener, 512))
+        return std::perror("listen"), 1;
     std::printf("listening on %d version %s\n", port, env("VERSION").c_str());
 
     Clock::time_point stop_at = Clock::time_point::max();
     for (;;) {
         pollfd p{listener, POLLIN, 0};
         if (::poll(&p, 1, 20) > 0)
-            if (const int fd = ::accept(listener, nullptr, nullptr); fd >= 0) std::thread(serve_connection, fd).detach();
+            if (const int fd = ::accept(listener, nullptr, nullptr); fd >= 0)
+                std::thread(serve_connection, fd).detach();
         if (!stopping) continue;
         // DRAIN_MS: goes on for so long although asked to end. Answers under way are always finished.
-        if (stop_at == Clock::time_point::max()) stop_at = Clock::now() + std::chrono::milliseconds(env_int("DRAIN_MS"));
+        if (stop_at == Clock::time_point::max())
+            stop_at = Clock::now() + std::chrono::milliseconds(env_int("DRAIN_MS"));
         if (Clock::now() >= stop_at && busy == 0) break;
     }
     std::puts("stopped");
@@ -360,15 +399,18 @@ int release() {
     std::puts("release command ran");
     std::fflush(nullptr);
     pause_ms(env_int("RELEASE_MS"));
-    if (const int code = env_int("RELEASE_EXIT")) std::fprintf(stderr, "release command fails as configured\n"), std::exit(code);
+    if (const int code = env_int("RELEASE_EXIT"))
+        std::fprintf(stderr, "release command fails as configured\n"), std::exit(code);
     return 0;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    struct sigaction action {};
-    action.sa_handler = [](int) { if (!std::getenv("IGNORE_TERM")) stopping = true; };
+    struct sigaction action{};
+    action.sa_handler = [](int) {
+        if (!std::getenv("IGNORE_TERM")) stopping = true;
+    };
     ::sigaction(SIGTERM, &action, nullptr);
     ::sigaction(SIGINT, &action, nullptr);
     std::setvbuf(stdout, nullptr, _IOLBF, 0);
