@@ -129,7 +129,7 @@ def as_text(section: Section) -> str:
 
 def keep(sections: dict[str, Section]) -> None:
     """Replaces those; what was not measured this time stays, with its own date."""
-    every = dict(sorted((read() | sections).items()))
+    every = dict(sorted((read() | sections).items(), key=lambda one: int(one[0].removeprefix("GP"))))
     KEPT.write_text("{" + ",".join(f'\n"{name}": {as_text(section)}' for name, section in every.items()) + "\n}\n")
     lines = [BEGIN]
     for section in every.values():
