@@ -38,26 +38,37 @@ std::string environment(const char* name, const char* otherwise) {
 std::string escaped(std::string_view text) {
     std::string out;
     for (char c : text) {
-        if (c == '<') out += "&lt;";
-        else if (c == '&') out += "&amp;";
-        else out += c;
+        if (c == '<')
+            out += "&lt;";
+        else if (c == '&')
+            out += "&amp;";
+        else
+            out += c;
     }
     return out;
 }
 
 std::string page() {
-    return "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=width=device-width>"
+    return "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport "
+           "content=width=device-width>"
            "<title>Hello from Loco</title>"
-           "<style>body{font:18px/1.6 system-ui,sans-serif;max-width:36em;margin:15vh auto;padding:0 1em}"
-           "h1{font-size:2.4em;margin:0}code{background:#8882;padding:.1em .3em;border-radius:.2em}</style>"
-           "<h1>Hello from Loco</h1><p>This is <code>" + escaped(environment("LOCO_APP", "hello")) +
-           "</code>, release <code>" + escaped(environment("LOCO_RELEASE", "none")) + "</code>, instance <code>" +
-           escaped(environment("LOCO_INSTANCE", "none")) + "</code>.</p>"
-           "<p>Change <code>examples/hello/hello.cpp</code>, run <code>examples/hello/build</code> and "
-           "<code>loco deploy examples/hello</code>: the next release takes over without a failed request.</p></html>\n";
+           "<style>body{font:18px/1.6 system-ui,sans-serif;max-width:36em;margin:15vh "
+           "auto;padding:0 1em}"
+           "h1{font-size:2.4em;margin:0}code{background:#8882;padding:.1em "
+           ".3em;border-radius:.2em}</style>"
+           "<h1>Hello from Loco</h1><p>This is <code>" +
+           escaped(environment("LOCO_APP", "hello")) + "</code>, release <code>" +
+           escaped(environment("LOCO_RELEASE", "none")) + "</code>, instance <code>" +
+           escaped(environment("LOCO_INSTANCE", "none")) +
+           "</code>.</p>"
+           "<p>Change <code>examples/hello/hello.cpp</code>, run <code>examples/hello/build</code> "
+           "and "
+           "<code>loco deploy examples/hello</code>: the next release takes over without a failed "
+           "request.</p></html>\n";
 }
 
-std::string answer(std::string_view status, std::string_view type, std::string_view body, bool with_body, bool close) {
+std::string answer(std::string_view status, std::string_view type, std::string_view body,
+                   bool with_body, bool close) {
     std::string out = "HTTP/1.1 ";
     out.append(status).append("\r\nContent-Type: ").append(type);
     out.append("\r\nContent-Length: ").append(std::to_string(body.size()));
@@ -72,7 +83,8 @@ bool serve_one(Connection& c) {
     const auto end = c.in.find("\r\n\r\n");
     if (end == std::string::npos) {
         if (c.in.size() < kMaxRequest) return false;
-        c.out += answer("431 Request Header Fields Too Large", "text/plain", "too large\n", true, true);
+        c.out +=
+            answer("431 Request Header Fields Too Large", "text/plain", "too large\n", true, true);
         c.close_after = true;
         c.in.clear();
         return true;
@@ -85,11 +97,13 @@ bool serve_one(Connection& c) {
     const auto first = head.find(' ');
     const auto second = head.find(' ', first + 1);
     const std::string method = head.substr(0, first);
-    const std::string path = second == std::string::npos ? "" : head.substr(first + 1, second - first - 1);
+    const std::string path =
+        second == std::string::npos ? "" : head.substr(first + 1, second - first - 1);
     const bool has_body = lower.find("\r\ntransfer-encoding:") != std::string::npos ||
                           (lower.find("\r\ncontent-length:") != std::string::npos &&
                            lower.find("\r\ncontent-length: 0\r\n") == std::string::npos);
-    c.close_after = stopping || has_body || lower.find("\r\nconnection: close") != std::string::npos ||
+    c.close_after = stopping || has_body ||
+                    lower.find("\r\nconnection: close") != std::string::npos ||
                     head.find(" HTTP/1.0\r\n") != std::string::npos;
 
     const bool with_body = method != "HEAD";
@@ -127,7 +141,7 @@ bool step(Connection& c, short events) {
 }  // namespace
 
 int main() {
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = [](int) { stopping = 1; };
     sigaction(SIGTERM, &action, nullptr);
     sigaction(SIGINT, &action, nullptr);
@@ -140,7 +154,8 @@ int main() {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(static_cast<std::uint16_t>(port));
-    if (bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || listen(listener, 256) != 0) {
+    if (bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+        listen(listener, 256) != 0) {
         std::perror("cannot listen");
         return 1;
     }
@@ -152,7 +167,8 @@ int main() {
         const bool accepting = !stopping && connections.size() < kMaxConnections;
         polled.push_back({listener, static_cast<short>(accepting ? POLLIN : 0), 0});
         for (const auto& c : connections)
-            polled.push_back({c.fd, static_cast<short>(c.out.empty() ? POLLIN : POLLIN | POLLOUT), 0});
+            polled.push_back(
+                {c.fd, static_cast<short>(c.out.empty() ? POLLIN : POLLIN | POLLOUT), 0});
         // A signal between the test above and here is seen after at most a second. Once stopping, a look that finds
         // nothing on an idle connection is what closes it.
         if (poll(polled.data(), polled.size(), stopping ? 20 : 1000) < 0) {
@@ -164,14 +180,16 @@ int main() {
             auto& c = connections[i];
             const short events = polled[i + 1].revents;
             const bool idle = c.in.empty() && c.out.empty();
-            const bool alive = (events == 0 || step(c, events)) && !(stopping && idle && events == 0);
+            const bool alive =
+                (events == 0 || step(c, events)) && !(stopping && idle && events == 0);
             if (!alive) {
                 close(c.fd);
                 connections.erase(connections.begin() + static_cast<std::ptrdiff_t>(i));
             }
         }
         if (accepting && (polled[0].revents & POLLIN)) {
-            if (const int fd = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC); fd >= 0) connections.push_back({fd});
+            if (const int fd = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC); fd >= 0)
+                connections.push_back({fd});
         }
     }
     std::puts("stopped");
