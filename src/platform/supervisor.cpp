@@ -24,7 +24,6 @@ constexpr auto kMaxBackoff = std::chrono::seconds(30);
 constexpr auto kSettled = std::chrono::seconds(1);
 constexpr auto kPause = std::chrono::milliseconds(100);
 constexpr auto kQuickAnswer = std::chrono::milliseconds(10);
-constexpr int kQuickDeaths = 4;
 constexpr std::size_t kMaxLogRead = 64U << 10;
 
 std::filesystem::path pid_file(const Directories& d, const std::string& name) {
@@ -161,11 +160,7 @@ void Supervisor::note_death(Entry& entry) {
             kMaxBackoff, std::chrono::seconds(1LL << std::min(entry.failed_starts, 5)));
         ++entry.failed_starts;
     } else if (now - entry.started_at < kSettled) {
-        const int doublings = std::clamp(entry.quick_deaths - kQuickDeaths, 0, 10);
-        pause = std::min<std::chrono::milliseconds>(kMaxBackoff, kPause * (1 << doublings));
-        ++entry.quick_deaths;
-    } else {
-        entry.quick_deaths = 0;
+        pause = kPause;
     }
     entry.restart_at = now + pause;
     log::warning("died, starting it again", {{"service", entry.service.name},

@@ -48,10 +48,10 @@ class Supervisor {
     // Makes sure that it runs and is ready; true when it had to be started. unavailable with the end of its log when it
     // ends at once or is not ready in time.
     [[nodiscard]] Result<bool> ensure(const Service& service);
-    // Watches all services that were ensured, and starts those that die again. One that had been ready: at once; when it
-    // had been started less than a second before, after 100 ms, and from the sixth time in a row on twice as long each
-    // time. One that was not ready yet: after 1, 2, 4 … 30 s. Returns when `stop` (asked every 200 ms) says so. Stops
-    // nothing. `tick` is called in every round, at least every 200 ms; it may call what follows.
+    // Watches all services that were ensured, and starts those that die again. One that had been ready: at once, or after
+    // 100 ms when it had been started less than a second before; however often in a row, as it served each time. One that
+    // was not ready yet: after 1, 2, 4 … 30 s. Returns when `stop` (asked every 200 ms) says so. Stops nothing. `tick` is
+    // called in every round, at least every 200 ms; it may call what follows.
     void watch(const std::function<bool()>& stop, const std::function<void()>& tick = {});
     // Asks one that was ensured to end (as Service::stop_signal says, or with `signal`), and does not start it again
     // until release().
@@ -75,7 +75,6 @@ class Supervisor {
         bool was_ready = true;  // since its last start
         bool held = false;      // not to be started again
         int failed_starts = 0;  // deaths in a row before it was ready
-        int quick_deaths = 0;  // in a row, each within a second after its start though it was ready
         std::future<bool> asked =
             {};  // whether it is ready: the answer may take seconds, the watch has none
         pid_t asked_of = 0;
