@@ -1,4 +1,4 @@
-// loco-api: the server. serve | check-config | migrate | new-key | new-owner | ready | version
+// loco-api: the server. serve | check-config | migrate | backup | restore | new-key | new-owner | ready | version
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -8,6 +8,7 @@
 
 #include "base/guard.hpp"
 #include "base/log.hpp"
+#include "bin/backup.hpp"
 #include "bin/server.hpp"
 #include "bin/store.hpp"
 #include "crypto/hash.hpp"
@@ -152,7 +153,24 @@ int run(int argc, char** argv) {
     std::string login, team = "main";
     owner->add_option("--login", login, "their name")->required();
     owner->add_option("--team", team, "the first team's name, where there is none yet");
-    for (auto* command : {serve, check, migration, key, owner})
+    auto* backup = app.add_subcommand(
+        "backup", "Write rows, configuration and images to one file, while the server serves");
+    BackupWords backup_words;
+    backup->add_option("FILE", backup_words.file, "to be written; loco.tar")->required();
+    backup->add_flag("--no-images", backup_words.no_images,
+                     "without images: smaller, and of little use on another machine");
+    backup->add_flag("--force", backup_words.force, "replace a file that is there");
+    auto* restoring =
+        app.add_subcommand("restore", "Make an instance of a backup, in an empty data folder");
+    RestoreWords restore_words;
+    restoring->add_option("FILE", restore_words.file, "that backup has written")->required();
+    restoring->add_option("--seal-key", restore_words.seal_key,
+                          "your copy of keys/seal.key, which is in no backup");
+    restoring->add_option("--subnets", restore_words.subnets,
+                          "another range for the teams' networks, such as 10.99.0.0/16");
+    restoring->add_flag("--force", restore_words.force,
+                        "put aside what is in the data folder, to DATA/before-restore");
+    for (auto* command : {serve, check, migration, key, owner, backup, restoring})
         command->add_option("--config", file, "the configuration file");
     auto* asks = app.add_subcommand("ready", "Ask a server whether it is ready, and what is not");
     std::string at = "http://127.0.0.1:8082";
@@ -176,6 +194,17 @@ int run(int argc, char** argv) {
     }
     if (migration->parsed()) return with_config(file, migrate);
     if (key->parsed()) return with_config(file, new_key);
+    if (backup->parsed()) {
+        return with_config(file, [&](const platform::ServerConfig& config) {
+            return back_up(config, backup_words);
+        });
+    }
+    if (restoring->parsed()) {
+        log::init({.level = log::Level::warning, .json = false});
+        restore_words.config_file = file;
+        const auto restored = restore(restore_words);
+        return restored ? 0 : report(restored.error());
+    }
     if (owner->parsed()) {
         return with_config(file, [&](const platform::ServerConfig& config) {
             return new_owner(config, login, team);

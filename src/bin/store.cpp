@@ -66,6 +66,7 @@ Result<store::TransferEnd> parse_transfer_end(const std::string& text, Presence 
                     "write sqlite:/var/lib/loco", "store_invalid");
     }
     const platform::Layout layout(text.substr(kSqlite.size()));
+    LOCO_TRY(layout.check_whole());
     if (presence == Presence::made) {
         LOCO_TRY(layout.make_folders());
     } else {
@@ -89,10 +90,17 @@ Result<StoreName> configured_store(const platform::ServerConfig& config) {
     return fail(std::move(name).error().while_(from_environment ? "LOCO_STORE" : "store"));
 }
 
+Result<store::TransferEnd> rows_of(const platform::ServerConfig& config) {
+    LOCO_ASSIGN(auto name, configured_store(config));
+    if (name.postgres) return store::TransferEnd{.postgres = std::move(name.postgres)};
+    return store::TransferEnd{.folder = platform::Layout(config.data_dir).database()};
+}
+
 Result<OpenStore> open_store(const platform::ServerConfig& config, store::EnvSeal env_seal,
                              const Clock& clock, Use use) {
     LOCO_ASSIGN(auto name, configured_store(config));
     const platform::Layout layout(config.data_dir);
+    LOCO_TRY(layout.check_whole());
     OpenStore opened;
     if (!name.postgres) {
         LOCO_ASSIGN(opened.store,

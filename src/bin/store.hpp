@@ -32,6 +32,9 @@ enum class Presence : bool { made, needed };
 // The environment's LOCO_STORE, which may hold a password, goes before the configuration's `store`.
 [[nodiscard]] Result<StoreName> configured_store(const platform::ServerConfig& config);
 
+// Where its rows are, for what does not open the store.
+[[nodiscard]] Result<store::TransferEnd> rows_of(const platform::ServerConfig& config);
+
 // `alone`: as the one server on the data folder; not so for a command that runs beside it on the same PostgreSQL.
 enum class Use : unsigned char { alone, beside };
 // With the lock that keeps a second loco-api from the same data folder.

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -36,13 +37,13 @@ Result<> write_all(int fd, std::string_view data) {
     return {};
 }
 
+}  // namespace
+
 Result<> sync_directory(const std::filesystem::path& path) {
     const Descriptor fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!fd.ok() || ::fsync(fd.get()) != 0) return fail_errno(errno, "sync " + path.string());
     return {};
 }
-
-}  // namespace
 
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t max_bytes) {
     const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -115,6 +116,72 @@ Result<> make_directories(const std::filesystem::path& path, mode_t mode) {
         return fail(ErrorKind::invalid, path.string() + " is no folder");
     }
     return {};
+}
+
+Result<InputFile> InputFile::open(const std::filesystem::path& path) {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return fail_errno(errno, "open " + path.string());
+    InputFile file(fd, path.string());
+    struct stat info{};
+    if (::fstat(fd, &info) != 0) return fail_errno(errno, "look at " + path.string());
+    if (!S_ISREG(info.st_mode)) return fail(ErrorKind::invalid, path.string() + " is no file");
+    file.size_ = info.st_size;
+    return file;
+}
+
+InputFile::InputFile(InputFile&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), name_(std::move(other.name_)), size_(other.size_) {}
+InputFile::~InputFile() {
+    if (fd_ >= 0) ::close(fd_);
+}
+
+Result<std::string> InputFile::next(std::size_t max) {
+    std::string data(max, '\0');
+    while (true) {
+        const auto n = ::read(fd_, data.data(), data.size());
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return fail_errno(errno, "read " + name_);
+        data.resize(static_cast<std::size_t>(n));
+        return data;
+    }
+}
+
+Result<NewFile> NewFile::create(const std::filesystem::path& path, mode_t mode) {
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (fd < 0) return fail_errno(errno, "create " + path.string());
+    return NewFile(fd, path);
+}
+
+NewFile::NewFile(NewFile&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)) {}
+NewFile::~NewFile() {
+    if (fd_ < 0) return;
+    ::unlink(path_.c_str());
+    ::close(fd_);
+}
+
+Result<> NewFile::write(std::string_view data) {
+    if (auto written = write_all(fd_, data); !written) {
+        auto error = std::move(written).error();
+        if (error.kind != ErrorKind::unavailable) return fail(std::move(error));
+        return fail(ErrorKind::unavailable, "there is no space left for " + path_.string(),
+                    "free some on its disk", "disk_full");
+    }
+    return {};
+}
+
+Result<> NewFile::finish() {
+    if (::fsync(fd_) != 0) return fail_errno(errno, "sync " + path_.string());
+    ::close(std::exchange(fd_, -1));
+    return {};
+}
+
+Result<DiskSpace> disk_space(const std::filesystem::path& path) {
+    struct statvfs info{};
+    if (::statvfs(path.c_str(), &info) != 0) return fail_errno(errno, "look at " + path.string());
+    const auto block = static_cast<std::int64_t>(info.f_frsize);
+    return DiskSpace{.total = static_cast<std::int64_t>(info.f_blocks) * block,
+                     .free = static_cast<std::int64_t>(info.f_bavail) * block};
 }
 
 Result<FileLock> FileLock::acquire(const std::filesystem::path& path) {

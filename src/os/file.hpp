@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -28,6 +29,52 @@ namespace loco::os {
 // root's or ours, writable by its owner alone, readable by our group at most. forbidden with what is wrong.
 [[nodiscard]] Result<> check_kept_key(const std::filesystem::path& path);
 [[nodiscard]] Result<> make_directories(const std::filesystem::path& path, mode_t mode = 0755);
+
+// The folder's entries, made, renamed or removed before, are on disk.
+[[nodiscard]] Result<> sync_directory(const std::filesystem::path& path);
+
+// A file that is read piece by piece.
+class InputFile {
+  public:
+    // invalid for what is no regular file.
+    [[nodiscard]] static Result<InputFile> open(const std::filesystem::path& path);
+    InputFile(InputFile&& other) noexcept;
+    InputFile& operator=(InputFile&&) = delete;
+    ~InputFile();
+    [[nodiscard]] std::int64_t size() const { return size_; }  // when it was opened
+    // At most so many bytes; empty at the end.
+    [[nodiscard]] Result<std::string> next(std::size_t max);
+
+  private:
+    InputFile(int fd, std::string name) : fd_(fd), name_(std::move(name)) {}
+    int fd_ = -1;
+    std::string name_;
+    std::int64_t size_ = 0;
+};
+
+// A file that was not there before (nor a link), written piece by piece; gone again unless finish() was called.
+class NewFile {
+  public:
+    [[nodiscard]] static Result<NewFile> create(const std::filesystem::path& path, mode_t mode);
+    NewFile(NewFile&& other) noexcept;
+    NewFile& operator=(NewFile&&) = delete;
+    ~NewFile();
+    // unavailable (code disk_full) where there is no room.
+    [[nodiscard]] Result<> write(std::string_view data);
+    [[nodiscard]] Result<> finish();  // on disk; its folder's entry is not, see sync_directory
+
+  private:
+    NewFile(int fd, std::filesystem::path path) : fd_(fd), path_(std::move(path)) {}
+    int fd_ = -1;
+    std::filesystem::path path_;
+};
+
+// Of the file system that a path is on.
+struct DiskSpace {
+    std::int64_t total = 0;  // bytes
+    std::int64_t free = 0;   // that this user may still use
+};
+[[nodiscard]] Result<DiskSpace> disk_space(const std::filesystem::path& path);
 
 // An advisory lock (flock) held while the object lives; the kernel lets go when the process dies.
 class FileLock {

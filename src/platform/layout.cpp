@@ -18,6 +18,14 @@ Result<> Layout::make_folders() const {
     return {};
 }
 
+Result<> Layout::check_whole() const {
+    LOCO_ASSIGN(const bool restoring, os::exists(restore_marker()));
+    if (!restoring) return {};
+    return fail(ErrorKind::refused, "a restore into " + data_.string() + " was not finished",
+                "run it again: loco-api restore FILE --config " + server_config().string(),
+                "restore_unfinished");
+}
+
 namespace {
 
 // HAProxy gives up root once it has its sockets: its package makes a user for that.

@@ -27,6 +27,10 @@ class Layout {
     [[nodiscard]] std::filesystem::path engine() const { return data_ / "docker"; }
     [[nodiscard]] std::filesystem::path up_lock() const { return data_ / "run/up.lock"; }
     [[nodiscard]] std::filesystem::path ready_file() const { return data_ / "run/ready.json"; }
+    // There as long as a restore has begun and not ended: what is here may be half of something.
+    [[nodiscard]] std::filesystem::path restore_marker() const { return data_ / "restore.json"; }
+    [[nodiscard]] std::filesystem::path restoring() const { return data_ / "restore"; }
+    [[nodiscard]] std::filesystem::path before_restore() const { return data_ / "before-restore"; }
     [[nodiscard]] Directories directories() const {
         return {.run = data_ / "run", .log = data_ / "log"};
     }
@@ -35,11 +39,15 @@ class Layout {
     [[nodiscard]] std::vector<std::filesystem::path> everything() const {
         return {
             database(),        app_logs(),        keys(),      gateway(),      registry(), engine(),
-            directories().log, directories().run, bootstrap(), server_config()};
+            directories().log, directories().run, bootstrap(), server_config(),
+            restore_marker(),  restoring(),       before_restore()};
     }
 
     // All of them, 0700 but for what other users' processes must reach.
     [[nodiscard]] Result<> make_folders() const;
+
+    // refused (code restore_unfinished) while there is a restore_marker().
+    [[nodiscard]] Result<> check_whole() const;
 
   private:
     std::filesystem::path data_;

@@ -327,12 +327,16 @@ ServiceUrl registry_internal(const ServerConfig& config) {
 
 Result<ServerConfig> read_server_config(const std::filesystem::path& file) {
     LOCO_ASSIGN(const auto text, os::read_file(file, 1U << 20));
+    return parse_server_config(text, file.string());
+}
+
+Result<ServerConfig> parse_server_config(const std::string& text, const std::string& name) {
     ServerConfig config;
     std::vector<std::string> wrong;
-    const auto parsed = toml::parse(text, file.string());
+    const auto parsed = toml::parse(text, name);
     if (!parsed) {
         const auto at = parsed.error().source().begin;
-        return fail(ErrorKind::invalid, file.string() + ":" + std::to_string(at.line) + ":" +
+        return fail(ErrorKind::invalid, name + ":" + std::to_string(at.line) + ":" +
                                             std::to_string(at.column) + ": " +
                                             std::string(parsed.error().description()));
     }
@@ -342,12 +346,12 @@ Result<ServerConfig> read_server_config(const std::filesystem::path& file) {
     }
     for (auto& problem : check(config)) wrong.push_back(std::move(problem));
     if (wrong.empty()) return config;
-    std::string message = file.string() + ": ";
+    std::string message = name + ": ";
     for (std::size_t i = 0; i < wrong.size(); ++i) message += (i == 0 ? "" : "; ") + wrong[i];
     return fail(ErrorKind::invalid, std::move(message), "see docs/reference/loco-api.md");
 }
 
-Result<> write_server_config(const std::filesystem::path& file, const ServerConfig& config) {
+std::string render_server_config(const ServerConfig& config) {
     toml::table table;
     for (const auto& [key, member] : members()) {
         std::visit(
@@ -363,7 +367,11 @@ Result<> write_server_config(const std::filesystem::path& file, const ServerConf
     }
     std::ostringstream text;
     text << "# loco-api's configuration, written by `loco up`.\n" << table << "\n";
-    return os::write_file_atomically(file, text.str(), 0600);
+    return text.str();
+}
+
+Result<> write_server_config(const std::filesystem::path& file, const ServerConfig& config) {
+    return os::write_file_atomically(file, render_server_config(config), 0600);
 }
 
 }  // namespace loco::platform

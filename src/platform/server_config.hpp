@@ -97,6 +97,10 @@ struct ServiceUrl {
 
 // invalid with the key for unknown keys, wrong types and bad values: all of them at once.
 [[nodiscard]] Result<ServerConfig> read_server_config(const std::filesystem::path& file);
+// The same of a text; `name`: of where it stands, for errors.
+[[nodiscard]] Result<ServerConfig> parse_server_config(const std::string& text,
+                                                       const std::string& name);
+[[nodiscard]] std::string render_server_config(const ServerConfig& config);
 [[nodiscard]] Result<> write_server_config(const std::filesystem::path& file,
                                            const ServerConfig& config);
 

@@ -194,7 +194,7 @@ Result<> start_all(const UpOptions& options, const UpHooks& hooks, const Layout&
     SystemRandom random;
     LOCO_ASSIGN(const bool configured, os::exists(layout.server_config()));
     if (!options.subnets && !configured) {
-        LOCO_ASSIGN(config.subnets, free_range(used_networks(config.engine_socket), random));
+        LOCO_ASSIGN(config.subnets, choose_range(config.engine_socket, random));
     }
     LOCO_TRY(write_server_config(layout.server_config(), config));
 
@@ -354,8 +354,13 @@ Result<> check_not_beside(const std::filesystem::path& system, const std::filesy
                 "sudo " + command + ", or name a folder of your own with --data", "roots_loco");
 }
 
+Result<std::string> choose_range(const std::string& engine_socket, Random& random) {
+    return free_range(used_networks(engine_socket), random);
+}
+
 Result<> up(const UpOptions& options, const UpHooks& hooks) {
     const Layout layout(options.data_dir);
+    LOCO_TRY(layout.check_whole());
     LOCO_TRY(layout.make_folders());
     auto lock = os::FileLock::acquire(layout.up_lock());
     if (!lock) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "base/random.hpp"
 #include "base/secret.hpp"
 #include "platform/layout.hpp"
 
@@ -50,6 +51,10 @@ struct UpHooks {
 
 // conflict (code up_with_other_options) when the platform that is up was given other options.
 [[nodiscard]] Result<> check_same_options(const UpOptions& options);
+
+// A range for the teams' networks that neither this machine's routes nor that engine's networks use. An engine that does not
+// answer keeps nobody from choosing.
+[[nodiscard]] Result<std::string> choose_range(const std::string& engine_socket, Random& random);
 
 // Stops the supervisor and all parts; app containers stop too. Nothing to do where nothing runs. With purge everything of this
 // Loco goes: containers, networks, firewall rules, images, and the data folder.

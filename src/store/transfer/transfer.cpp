@@ -1,9 +1,16 @@
 #include "store/transfer/transfer.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <variant>
 
+#include "os/file.hpp"
 #include "sqlite/database.hpp"
+#include "store/common/apply_migrations.hpp"
 #include "store/common/rows.hpp"
+#include "store/postgres/migrate.hpp"
 #include "store/postgres/postgres_store.hpp"
 #include "store/postgres/write_lock.hpp"
 #include "store/sqlite/sqlite_store.hpp"
@@ -226,7 +233,173 @@ Result<Transferred> move_rows(const From& from, const To& to) {
     return done;
 }
 
+constexpr const char* kFile = "loco.db";
+
+// Made here, so that it is never readable by others; VACUUM INTO takes an empty file.
+Result<> copy_sqlite(const std::filesystem::path& from, const std::filesystem::path& to) {
+    LOCO_ASSIGN(const bool there, os::exists(from));
+    if (!there) {
+        return fail(ErrorKind::not_found, "there is no database " + from.string(),
+                    "name the configuration of the Loco that you mean with --config",
+                    "no_database");
+    }
+    const int fd = ::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) return fail_errno(errno, "create " + to.string());
+    ::close(fd);
+    LOCO_ASSIGN(const auto source, sqlite::Database::open(from, {.busy_timeout_ms = 30'000}));
+    sqlite::Query query(*source, "VACUUM INTO ?");
+    return query.bind(std::string_view(to.native())).run();
+}
+
+Result<> copy_postgres(const postgres::Target& target, const std::filesystem::path& folder,
+                       const Clock& clock) {
+    PostgresEnd source;
+    LOCO_ASSIGN(source.database, postgres::Database::open(target, kLimits));
+    LOCO_TRY(source.begin_read());
+    const auto known = postgres_migrations();
+    LOCO_ASSIGN(const auto count, applied<postgres::Query>(*source.database, known));
+    if (count != known.size()) {
+        return fail(ErrorKind::refused,
+                    "the database was written by an older Loco than this loco-api",
+                    "back it up with the loco-api that serves it, or `loco-api migrate` it first",
+                    "database_older");
+    }
+    LOCO_ASSIGN(const auto opened, open(TransferEnd{.folder = folder}, clock));
+    const auto& to = std::get<SqliteEnd>(opened);
+    LOCO_TRY(to.begin_write());
+    LOCO_TRY(each_table([&]<class Row>() { return copy<Row>(source, to); }));
+    return to.end_write();
+}
+
+Result<std::int64_t> count(sqlite::Database& database, std::string_view sql) {
+    sqlite::Query query(database, sql);
+    LOCO_TRY(query.step());
+    return query.integer(0);
+}
+
+// Its tables, indexes and whatever else, as the statements that made them.
+Result<std::vector<std::string>> schema_of(const std::filesystem::path& file) {
+    LOCO_ASSIGN(const auto database, sqlite::Database::open(file, {.read_only = true}));
+    sqlite::Query query(*database,
+                        "SELECT type, name, coalesce(sql, '') FROM sqlite_schema ORDER BY 1, 2");
+    std::vector<std::string> schema;
+    while (true) {
+        LOCO_ASSIGN(const bool more, query.step());
+        if (!more) return schema;
+        schema.push_back(std::string(query.text(0)) + " " + std::string(query.text(1)) + " " +
+                         std::string(query.text(2)));
+    }
+}
+
+Result<> check_sound(const std::filesystem::path& folder) {
+    const auto damaged = [](const std::string& how) {
+        return fail(ErrorKind::invalid, "the backup's rows are damaged: " + how,
+                    "use another backup", "rows_damaged");
+    };
+    LOCO_ASSIGN(const auto database, sqlite::Database::open(folder / kFile, {.read_only = true}));
+    {
+        sqlite::Query check(*database, "PRAGMA quick_check(1)");
+        const auto row = check.step();
+        if (!row) return damaged(row.error().message);
+        if (check.text(0) != "ok") return damaged(std::string(check.text(0)));
+    }
+    sqlite::Query strays(*database, "PRAGMA foreign_key_check");
+    LOCO_ASSIGN(const bool stray, strays.step());
+    if (stray) return damaged("a row of " + std::string(strays.text(0)) + " belongs to nothing");
+    return {};
+}
+
+// A trigger or a view that somebody has put there would run in the server.
+Result<> check_schema(const std::filesystem::path& folder, const Clock& clock) {
+    const auto plain = folder / "plain";
+    LOCO_TRY(os::make_directories(plain, 0700));
+    LOCO_TRY(SqliteStore::open({.folder = plain}, clock));
+    LOCO_ASSIGN(const auto wanted, schema_of(plain / kFile));
+    LOCO_ASSIGN(const auto found, schema_of(folder / kFile));
+    if (found == wanted) return {};
+    return fail(ErrorKind::refused, "the backup's database has other tables than one of Loco's",
+                "use another backup", "database_foreign");
+}
+
 }  // namespace
+
+Result<> snapshot(const TransferEnd& from, const std::filesystem::path& folder,
+                  const Clock& clock) {
+    if (from.postgres) return copy_postgres(*from.postgres, folder, clock);
+    return copy_sqlite(from.folder / kFile, folder / kFile);
+}
+
+Result<RowsSummary> summarize(const std::filesystem::path& folder) {
+    LOCO_ASSIGN(const auto database, sqlite::Database::open(folder / kFile, {.read_only = true}));
+    RowsSummary summary;
+    LOCO_ASSIGN(summary.apps, count(*database, "SELECT count(*) FROM apps"));
+    LOCO_ASSIGN(summary.releases, count(*database, "SELECT count(*) FROM releases"));
+    sqlite::Query query(*database,
+                        "SELECT a.name, r.number, coalesce(a.live_release = r.id, 0), "
+                        "r.repository, r.digest FROM releases r JOIN apps a ON a.id = r.app "
+                        "WHERE r.image_kept AND NOT a.destroying ORDER BY a.id, r.number DESC");
+    while (true) {
+        LOCO_ASSIGN(const bool more, query.step());
+        if (!more) return summary;
+        summary.images.push_back({.app = std::string(query.text(0)),
+                                  .release = static_cast<int>(query.integer(1)),
+                                  .live = query.integer(2) != 0,
+                                  .repository = std::string(query.text(3)),
+                                  .digest = std::string(query.text(4))});
+    }
+}
+
+Result<> check_rows(const std::filesystem::path& folder, const Clock& clock) {
+    LOCO_TRY(check_sound(folder));
+    LOCO_TRY(SqliteStore::open({.folder = folder}, clock));
+    return check_schema(folder, clock);
+}
+
+Result<> check_free(const TransferEnd& to, const Clock& clock) {
+    if (!to.postgres) return {};
+    LOCO_ASSIGN(const auto opened, open(to, clock));
+    LOCO_ASSIGN(const bool empty, is_empty(std::get<PostgresEnd>(opened)));
+    if (empty) return {};
+    return fail(ErrorKind::refused,
+                "the database " + std::get<PostgresEnd>(opened).database->name() + " has rows",
+                "name an empty one as `store` in the configuration; nothing was changed",
+                "transfer_target_in_use");
+}
+
+Result<> settle_elsewhere(const std::filesystem::path& folder, const std::string& message, Time at,
+                          const Clock& clock) {
+    LOCO_ASSIGN(const auto store, SqliteStore::open({.folder = folder}, clock));
+    return store->write([&](WriteTx& tx) -> Result<> {
+        LOCO_ASSIGN(const auto instances, tx.all_instances());
+        for (const auto& instance : instances) {
+            if (!instance.one_shot) LOCO_TRY(tx.remove_instance(instance.id));
+        }
+        LOCO_ASSIGN(const auto apps, tx.all_apps());
+        for (const auto& id : apps) {
+            LOCO_ASSIGN(const auto app, tx.app(id));
+            LOCO_TRY(tx.append(Event{.team = app.team,
+                                     .app = app.id,
+                                     .deployment = {},
+                                     .actor = "loco",
+                                     .kind = "app.restored",
+                                     .message = message,
+                                     .data = {},
+                                     .at = at}));
+        }
+        return {};
+    });
+}
+
+Result<> put_back(const std::filesystem::path& folder, const TransferEnd& to, const Clock& clock) {
+    if (to.postgres) {
+        LOCO_TRY(transfer({.folder = folder}, to, clock));
+        return {};
+    }
+    const auto target = to.folder / kFile;
+    if (::link((folder / kFile).c_str(), target.c_str()) != 0)
+        return fail_errno(errno, "put the rows to " + target.string());
+    return os::sync_directory(to.folder);
+}
 
 Result<Transferred> transfer(const TransferEnd& from, const TransferEnd& to, const Clock& clock) {
     LOCO_ASSIGN(const auto source, open(from, clock));
