@@ -48,13 +48,15 @@ std::string make_header(std::string_view name, std::int64_t size) {
     } else {
         header[124] = '\x80';
         for (std::size_t i = 0; i < 8; ++i)
-            header[135 - i] =
-                static_cast<char>(static_cast<std::uint64_t>(size) >> (8 * i) & 0xff);
+            header[135 - i] = static_cast<char>(static_cast<std::uint64_t>(size) >> (8 * i) & 0xff);
     }
     put(header, 136, "00000000000");
     put(header, 148, "        ");
     header[156] = '0';
-    put(header, 257, std::string_view("ustar\0" "00", 8));
+    put(header, 257,
+        std::string_view("ustar\0"
+                         "00",
+                         8));
     unsigned sum = 0;
     for (const char c : header) sum += static_cast<unsigned char>(c);
     put(header, 148, fmt::format("{:06o}", sum));
@@ -289,8 +291,8 @@ Result<> Archive::scan() {
             LOCO_ASSIGN(const auto text, small(part, content));
             boost::system::error_code error;
             const auto head = json::parse(text, error);
-            const auto* format = !error && head.is_object() ? head.as_object().if_contains("format")
-                                                             : nullptr;
+            const auto* format =
+                !error && head.is_object() ? head.as_object().if_contains("format") : nullptr;
             if (format == nullptr || !format->is_int64())
                 return damaged(std::string(kHead) + " can't be read");
             if (format->as_int64() != kFormat) {
@@ -303,9 +305,9 @@ Result<> Archive::scan() {
             }
         }
         const auto end = content + padded(part.size);
-        LOCO_ASSIGN(const auto padding,
-                    bytes_at(content + part.size,
-                             static_cast<std::size_t>(padded(part.size) - part.size)));
+        LOCO_ASSIGN(
+            const auto padding,
+            bytes_at(content + part.size, static_cast<std::size_t>(padded(part.size) - part.size)));
         if (padding.find_first_not_of('\0') != std::string::npos)
             return damaged("something stands behind " + part.name);
         if (part.name == kSeal) {
@@ -335,8 +337,8 @@ Result<> Archive::scan() {
 
     boost::system::error_code error;
     const auto listed = json::parse(manifest, error);
-    const auto* rows = !error && listed.is_object() ? listed.as_object().if_contains("parts")
-                                                     : nullptr;
+    const auto* rows =
+        !error && listed.is_object() ? listed.as_object().if_contains("parts") : nullptr;
     if (rows == nullptr || !rows->is_array() || rows->as_array().size() != parts_.size())
         return damaged("its manifest does not fit it");
     for (std::size_t i = 0; i < parts_.size(); ++i) {

@@ -29,11 +29,11 @@ struct LeftOut {
 
 struct TakeOptions {
     platform::ServerConfig config;
-    store::TransferEnd rows;      // of that configuration
-    std::filesystem::path file;   // to be written
+    store::TransferEnd rows;     // of that configuration
+    std::filesystem::path file;  // to be written
     bool images = true;
-    bool force = false;           // replaces a file that is there
-    std::string version;          // of this loco-api
+    bool force = false;   // replaces a file that is there
+    std::string version;  // of this loco-api
     std::function<bool()> cancelled = [] { return false; };
 };
 
@@ -71,7 +71,7 @@ struct Restored {
     std::vector<LeftOut> left_out = {};
     bool images_in_it = true;
     bool has_key = false;
-    bool needs_key = false;  // something in it was sealed, and the key is not there yet
+    bool needs_key = false;            // something in it was sealed, and the key is not there yet
     bool beside_the_original = false;  // it got a name and networks of its own
     bool put_aside = false;
 };

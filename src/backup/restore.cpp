@@ -61,8 +61,8 @@ Result<Head> read_head(const Archive& archive) {
 
 struct Marker {
     bool there = false;
-    bool put_aside = true;        // nothing of what was here before is left where it was
-    bool makes_config = false;    // the configuration is the backup's
+    bool put_aside = true;      // nothing of what was here before is left where it was
+    bool makes_config = false;  // the configuration is the backup's
 };
 
 Result<Marker> read_marker(const platform::Layout& layout) {
@@ -82,16 +82,17 @@ Result<Marker> read_marker(const platform::Layout& layout) {
 Result<> write_marker(const platform::Layout& layout, const Marker& marker) {
     return os::write_file_atomically(
         layout.restore_marker(),
-        json::serialize(json::object{
-            {"put_aside", marker.put_aside}, {"makes_config", marker.makes_config}}) +
+        json::serialize(
+            json::object{{"put_aside", marker.put_aside}, {"makes_config", marker.makes_config}}) +
             "\n",
         0600);
 }
 
 bool has_files(const fs::path& folder) {
     std::error_code error;
-    for (auto entry = fs::recursive_directory_iterator(folder, error);
-         !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
+    const fs::recursive_directory_iterator end;
+    for (auto entry = fs::recursive_directory_iterator(folder, error); !error && entry != end;
+         entry.increment(error)) {
         if (!entry->is_directory(error)) return true;
     }
     return static_cast<bool>(error) && error != std::errc::no_such_file_or_directory;
@@ -101,8 +102,9 @@ bool has_files(const fs::path& folder) {
 Result<std::string> in_use(const platform::Layout& layout, const fs::path& config_file) {
     std::error_code error;
     if (!fs::exists(layout.data(), error) && !error) return std::string();
-    for (auto entry = fs::directory_iterator(layout.data(), error);
-         !error && entry != fs::directory_iterator(); entry.increment(error)) {
+    const fs::directory_iterator end;
+    for (auto entry = fs::directory_iterator(layout.data(), error); !error && entry != end;
+         entry.increment(error)) {
         const auto path = entry->path();
         const auto name = path.filename().string();
         if (path == config_file || path == layout.restoring() || name == "lost+found" ||
@@ -216,10 +218,9 @@ Result<std::vector<Image>> read_images(const Archive& archive, std::vector<LeftO
     for (const auto& row : list != nullptr && list->is_array() ? list->as_array() : json::array()) {
         if (!row.is_object()) continue;
         Image image{.repository = text_at(row.as_object(), "repository"), .parts = {}};
-        auto parts =
-            registry::read_image(text_at(row.as_object(), "digest"), [&](const std::string& of) {
-                return archive.text(std::string(kBlobs) + hex_of(of));
-            });
+        auto parts = registry::read_image(
+            text_at(row.as_object(), "digest"),
+            [&](const std::string& of) { return archive.text(std::string(kBlobs) + hex_of(of)); });
         const bool named = registry::is_repository(image.repository);
         if (!named || !parts) {
             return fail(ErrorKind::invalid,
@@ -236,13 +237,12 @@ Result<std::vector<Image>> read_images(const Archive& archive, std::vector<LeftO
         const auto& one = row.as_object();
         const auto* release = one.if_contains("release");
         const auto* live = one.if_contains("live");
-        left_out.push_back(
-            {.app = text_at(one, "app"),
-             .release = release != nullptr && release->is_int64()
-                            ? static_cast<int>(release->as_int64())
-                            : 0,
-             .live = live != nullptr && live->is_bool() && live->as_bool(),
-             .why = text_at(one, "why")});
+        left_out.push_back({.app = text_at(one, "app"),
+                            .release = release != nullptr && release->is_int64()
+                                           ? static_cast<int>(release->as_int64())
+                                           : 0,
+                            .live = live != nullptr && live->is_bool() && live->as_bool(),
+                            .why = text_at(one, "why")});
     }
     return images;
 }
@@ -270,7 +270,8 @@ Result<bool> stage_key(const RestoreOptions& options, const Head& head, const Pl
                                            : crypto::Sealer::open_kept(file));
         if (!head.seal_key || sealer.key_id() == *head.seal_key) return {};
         return fail(ErrorKind::refused,
-                    file.string() + " is not the key that sealed the values in this backup: it is " +
+                    file.string() +
+                        " is not the key that sealed the values in this backup: it is " +
                         sealer.key_id() + ", theirs is " + *head.seal_key,
                     hint, "seal_key_wrong");
     };
@@ -395,8 +396,7 @@ Result<Restored> restore(const RestoreOptions& options, const Clock& clock, Rand
     LOCO_ASSIGN(auto marker, read_marker(layout));
     LOCO_ASSIGN(const auto found, in_use(layout, plan.config_file));
     if (!options.force && !found.empty() && (!marker.there || !marker.put_aside)) {
-        return fail(ErrorKind::refused,
-                    layout.data().string() + " is not empty: it has " + found,
+        return fail(ErrorKind::refused, layout.data().string() + " is not empty: it has " + found,
                     "name a configuration with another data_dir, or --force: what is there is put "
                     "aside, to " +
                         layout.before_restore().string(),
@@ -427,9 +427,8 @@ Result<Restored> restore(const RestoreOptions& options, const Clock& clock, Rand
     LOCO_TRY(archive.extract(kRows, layout.restoring() / "loco.db"));
     LOCO_TRY(store::check_rows(layout.restoring(), clock));
     LOCO_ASSIGN(const auto taken_at, parse_rfc3339(head.taken_at));
-    LOCO_TRY(store::settle_elsewhere(layout.restoring(),
-                                     "restored from a backup of " + head.taken_at, taken_at,
-                                     clock));
+    LOCO_TRY(store::settle_elsewhere(
+        layout.restoring(), "restored from a backup of " + head.taken_at, taken_at, clock));
     LOCO_ASSIGN(const auto summary, store::summarize(layout.restoring()));
     done.apps = summary.apps;
     done.images = images.size();
@@ -452,8 +451,7 @@ Result<Restored> restore(const RestoreOptions& options, const Clock& clock, Rand
         fs::rename(key, layout.seal_key(), error);
         if (error) return fail_errno(error.value(), "put the key to " + layout.seal_key().string());
     }
-    if (plan.writes_config)
-        LOCO_TRY(platform::write_server_config(plan.config_file, plan.config));
+    if (plan.writes_config) LOCO_TRY(platform::write_server_config(plan.config_file, plan.config));
     LOCO_TRY(store::put_back(layout.restoring(), rows, clock));
     LOCO_TRY(sync_all(layout.data()));
     fs::remove(layout.restore_marker(), error);

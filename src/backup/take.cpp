@@ -65,8 +65,8 @@ Result<SealKey> find_seal_key(const platform::ServerConfig& config) {
                                               : fs::path(config.seal_key);
     LOCO_ASSIGN(const bool there, os::exists(file));
     if (!there) return SealKey{};  // a server that never started, or a key that is lost
-    auto sealer = config.seal_key.empty() ? crypto::Sealer::open(file)
-                                          : crypto::Sealer::open_kept(file);
+    auto sealer =
+        config.seal_key.empty() ? crypto::Sealer::open(file) : crypto::Sealer::open_kept(file);
     if (!sealer) return fail(std::move(sealer).error().while_("which key sealed the values"));
     return SealKey{.file = file, .id = sealer->key_id()};
 }
@@ -122,12 +122,12 @@ class Images {
         auto file = os::InputFile::open(storage_.blob(digest));
         if (!file) return written_[digest] = false;
         const auto hex = digest.substr(digest.find(':') + 1);
-        LOCO_ASSIGN(const auto sha256,
-                    writer_.add(std::string(kBlobs) + hex, file->size(),
-                                [&]() -> Result<std::string> {
-                                    if (cancelled_()) return fail(ErrorKind::interrupted, "stopped");
-                                    return file->next(kPiece);
-                                }));
+        LOCO_ASSIGN(
+            const auto sha256,
+            writer_.add(std::string(kBlobs) + hex, file->size(), [&]() -> Result<std::string> {
+                if (cancelled_()) return fail(ErrorKind::interrupted, "stopped");
+                return file->next(kPiece);
+            }));
         return written_[digest] = sha256 == hex;
     }
 
@@ -166,10 +166,10 @@ Result<Taken> take(const TakeOptions& options, const Clock& clock) {
     if (auto copied = store::snapshot(options.rows, scratch.path(), clock); !copied) {
         auto error = std::move(copied).error();
         if (error.code != "database_full") return fail(std::move(error));
-        return fail(ErrorKind::unavailable,
-                    "there is no space left for the copy of the rows beside " +
-                        options.file.string(),
-                    "name a file on a disk with more room; nothing was left there", "disk_full");
+        return fail(
+            ErrorKind::unavailable,
+            "there is no space left for the copy of the rows beside " + options.file.string(),
+            "name a file on a disk with more room; nothing was left there", "disk_full");
     }
     if (options.cancelled()) return fail(ErrorKind::interrupted, "stopped");
     LOCO_ASSIGN(const auto summary, store::summarize(scratch.path()));

@@ -57,10 +57,9 @@ Result<> back_up(const platform::ServerConfig& config, const BackupWords& words)
     std::printf("wrote %s, %s: %s with %s%s, as they were at %s\n", words.file.c_str(),
                 size_text(taken.bytes).c_str(), counted(taken.apps, "app").c_str(),
                 counted(taken.releases, "release").c_str(),
-                words.no_images ? ", no images"
-                                : (" and " + counted(static_cast<std::int64_t>(taken.images),
-                                                     "image"))
-                                      .c_str(),
+                words.no_images
+                    ? ", no images"
+                    : (" and " + counted(static_cast<std::int64_t>(taken.images), "image")).c_str(),
                 taken.at.c_str());
     tell_left_out(taken.left_out);
     if (taken.seal_key) {
@@ -95,24 +94,26 @@ Result<> restore(const RestoreWords& words) {
                 counted(static_cast<std::int64_t>(done.images), "image").c_str());
     tell_left_out(done.left_out);
     if (!done.images_in_it)
-        std::puts("it was taken without images: an app comes back where the container engine still "
-                  "has its own, else deploy it anew");
+        std::puts(
+            "it was taken without images: an app comes back where the container engine still "
+            "has its own, else deploy it anew");
     if (done.put_aside)
         std::printf("what was there before is in %s; remove it when you no longer need it\n",
                     layout.before_restore().c_str());
     if (done.beside_the_original)
-        std::puts("the Loco that it was taken of is on this machine: this one got a name and "
-                  "networks of its own. Give it addresses of its own, too: loco up --listen … "
-                  "--gateway-listen … --registry-listen …");
+        std::puts(
+            "the Loco that it was taken of is on this machine: this one got a name and "
+            "networks of its own. Give it addresses of its own, too: loco up --listen … "
+            "--gateway-listen … --registry-listen …");
     if (done.needs_key) {
-        std::printf("still missing: the key of the apps' secrets. Before you start it, put your "
-                    "copy to %s, with mode 0600\n",
-                    layout.seal_key().c_str());
+        std::printf(
+            "still missing: the key of the apps' secrets. Before you start it, put your "
+            "copy to %s, with mode 0600\n",
+            layout.seal_key().c_str());
     }
-    std::printf("next: loco up --detach%s\n",
-                layout.data() == platform::default_data_dir()
-                    ? ""
-                    : (" --data " + layout.data().string()).c_str());
+    std::printf("next: loco up --detach%s\n", layout.data() == platform::default_data_dir()
+                                                  ? ""
+                                                  : (" --data " + layout.data().string()).c_str());
     return {};
 }
 

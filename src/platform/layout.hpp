@@ -37,10 +37,11 @@ class Layout {
 
     // All that Loco makes in the folder.
     [[nodiscard]] std::vector<std::filesystem::path> everything() const {
-        return {
-            database(),        app_logs(),        keys(),      gateway(),      registry(), engine(),
-            directories().log, directories().run, bootstrap(), server_config(),
-            restore_marker(),  restoring(),       before_restore()};
+        return {database(),        app_logs(),        keys(),
+                gateway(),         registry(),        engine(),
+                directories().log, directories().run, bootstrap(),
+                server_config(),   restore_marker(),  restoring(),
+                before_restore()};
     }
 
     // All of them, 0700 but for what other users' processes must reach.

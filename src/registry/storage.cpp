@@ -77,8 +77,8 @@ std::filesystem::path Storage::blob(const std::string& digest) const {
 
 Result<StoredImage> Storage::image(const std::string& digest) const {
     LOCO_ASSIGN(auto image, read_image(digest, [this](const std::string& of) {
-        return os::read_file(blob(of), kMaxManifest);
-    }));
+                    return os::read_file(blob(of), kMaxManifest);
+                }));
     for (const auto& part : image.blobs) {
         LOCO_ASSIGN(const auto file, os::InputFile::open(blob(part.digest)));
         if (file.size() != part.size)
@@ -93,8 +93,7 @@ Result<> Storage::link(const std::string& repository, const StoredImage& image) 
     for (const auto& part : image.blobs)
         LOCO_TRY(write_link(folder / "_layers/sha256" / hex_of(part.digest), part.digest));
     for (const auto& manifest : image.manifests)
-        LOCO_TRY(
-            write_link(folder / "_manifests/revisions/sha256" / hex_of(manifest), manifest));
+        LOCO_TRY(write_link(folder / "_manifests/revisions/sha256" / hex_of(manifest), manifest));
     return {};
 }
 

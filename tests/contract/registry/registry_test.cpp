@@ -9,9 +9,11 @@
 
 #include "base/random.hpp"
 #include "crypto/hash.hpp"
+#include "os/process.hpp"
 #include "registry/config.hpp"
 #include "registry/distribution_client.hpp"
 #include "registry/image_copy.hpp"
+#include "registry/storage.hpp"
 #include "tests/support/child.hpp"
 #include "tests/support/socket.hpp"
 
@@ -238,6 +240,46 @@ TEST_F(RegistryContract, OfAnIndexThePlatformsManifestCounts) {
     EXPECT_EQ(info->total_bytes, image_bytes_);
     EXPECT_EQ(info->media_type, "application/vnd.oci.image.index.v1+json");
     EXPECT_EQ(registry_->manifest("apps/shop", index_for("arm64")).error().code, "wrong_platform");
+}
+
+// As a backup reads it and a restore writes it, without the registry.
+TEST_F(RegistryContract, AnImageGoesFromItsFolderIntoThatOfAnotherRegistryWhichServesAndKeepsIt) {
+    const auto digest = push_image("apps/shop", token("apps/shop", {"pull", "push"}));
+    ASSERT_FALSE(digest.empty());
+    const Storage first(options_.data_dir / "storage");
+    const auto image = first.image(digest);
+    ASSERT_TRUE(image) << image.error().message;
+    EXPECT_EQ(image->manifests, std::vector{digest});
+    EXPECT_EQ(image->blobs.size(), 2U);
+    EXPECT_EQ(first.image(digest_of("else")).error().kind, ErrorKind::not_found);
+    EXPECT_EQ(first.image("../etc").error().kind, ErrorKind::invalid);
+
+    child_.stop();
+    const auto other = folder_ / "other";
+    const Storage second(other);
+    auto parts = image->manifests;
+    for (const auto& blob : image->blobs) parts.push_back(blob.digest);
+    for (const auto& part : parts) {
+        std::filesystem::create_directories(second.blob(part).parent_path());
+        std::filesystem::copy_file(first.blob(part), second.blob(part));
+    }
+    ASSERT_TRUE(second.link("apps/restored", *image));
+    EXPECT_EQ(second.link("../../out", *image).error().kind, ErrorKind::invalid);
+    std::filesystem::remove_all(options_.data_dir / "storage");
+    std::filesystem::rename(other, options_.data_dir / "storage");
+    // What it collects is not what was put there.
+    const auto collected = os::run({.argv = collect_argv(options_)});
+    ASSERT_TRUE(collected && collected->ok());
+    start();
+    const auto info = registry_->manifest("apps/restored", digest);
+    ASSERT_TRUE(info) << info.error().message;
+    EXPECT_EQ(info->total_bytes, image_bytes_);
+    const auto pull = registry_->pull_token("apps/restored").value().token.reveal();
+    for (const auto& blob : image->blobs) {
+        const auto got = ask(http::Method::get, "/v2/apps/restored/blobs/" + blob.digest, pull);
+        EXPECT_EQ(digest_of(got.body), blob.digest);
+    }
+    EXPECT_TRUE(registry_->remove_manifest("apps/restored", digest));
 }
 
 TEST_F(RegistryContract, KeyAndContentsOutliveARestart) {

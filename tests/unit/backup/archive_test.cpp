@@ -104,9 +104,8 @@ TEST_F(ArchiveTest, a_source_that_has_more_or_less_than_was_said_is_an_error) {
         auto writer = ArchiveWriter::create(file_);
         ASSERT_TRUE(writer);
         std::string left = "abc";
-        EXPECT_FALSE(writer->add("rows.db", said, [&]() -> Result<std::string> {
-            return std::exchange(left, "");
-        }));
+        EXPECT_FALSE(writer->add("rows.db", said,
+                                 [&]() -> Result<std::string> { return std::exchange(left, ""); }));
     }
 }
 
@@ -147,8 +146,8 @@ TEST_F(ArchiveTest, a_newer_one_is_told_as_such_whatever_follows) {
 }
 
 TEST_F(ArchiveTest, what_is_no_backup_is_told_as_such) {
-    for (const auto& text : {std::string(), std::string("hello"), std::string(5'000, '\0'),
-                             std::string(5'000, 'x')}) {
+    for (const auto& text :
+         {std::string(), std::string("hello"), std::string(5'000, '\0'), std::string(5'000, 'x')}) {
         put(text);
         EXPECT_EQ(refused().code, "backup_foreign");
     }
@@ -178,16 +177,20 @@ TEST_F(ArchiveTest, a_hostile_tar_is_refused_and_its_names_lead_nowhere) {
     const std::size_t second = 1024;  // the header of rows.db
     ASSERT_EQ(whole.substr(second, 7), "rows.db");
     const std::vector<std::function<void(std::string&)>> changes{
-        [](std::string& h) { h[156] = '2'; },                          // a link
-        [](std::string& h) { h[156] = '5'; },                          // a folder
-        [](std::string& h) { h[156] = 'L'; },                          // a long name follows
-        [](std::string& h) { h.replace(0, 7, "../../x"); },            // another name
-        [](std::string& h) { h.replace(157, 11, "/etc/passwd"); },     // the target of a link
-        [](std::string& h) { h.replace(100, 7, "0004755"); },          // a mode
-        [](std::string& h) { h.replace(124, 11, "77777777777"); },     // 8 GiB
-        [](std::string& h) { h.replace(124, 12, "\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff", 12); },
-        [](std::string& h) { h.replace(124, 12, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 12); },
-        [](std::string& h) { h.replace(345, 4, "/etc"); },             // a prefix
+        [](std::string& h) { h[156] = '2'; },                       // a link
+        [](std::string& h) { h[156] = '5'; },                       // a folder
+        [](std::string& h) { h[156] = 'L'; },                       // a long name follows
+        [](std::string& h) { h.replace(0, 7, "../../x"); },         // another name
+        [](std::string& h) { h.replace(157, 11, "/etc/passwd"); },  // the target of a link
+        [](std::string& h) { h.replace(100, 7, "0004755"); },       // a mode
+        [](std::string& h) { h.replace(124, 11, "77777777777"); },  // 8 GiB
+        [](std::string& h) {
+            h.replace(124, 12, "\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff", 12);
+        },
+        [](std::string& h) {
+            h.replace(124, 12, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 12);
+        },
+        [](std::string& h) { h.replace(345, 4, "/etc"); },  // a prefix
     };
     for (std::size_t i = 0; i < changes.size(); ++i) {
         put(with_header(whole, second, changes[i]));
@@ -203,8 +206,7 @@ TEST_F(ArchiveTest, a_part_that_comes_twice_is_refused) {
 }
 
 TEST_F(ArchiveTest, a_folder_that_is_not_there_is_told) {
-    EXPECT_EQ(ArchiveWriter::create(folder_ / "no/loco.tar").error().kind,
-              ErrorKind::not_found);
+    EXPECT_EQ(ArchiveWriter::create(folder_ / "no/loco.tar").error().kind, ErrorKind::not_found);
 }
 
 }  // namespace
