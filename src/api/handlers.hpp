@@ -10,6 +10,9 @@ Result<http::Response> get_version(Services&, Call&);
 Result<http::Response> get_openapi(Services&, Call&);
 Result<http::Response> get_me(Services&, Call&);
 
+// doctor.cpp
+Result<http::Response> get_doctor(Services&, Call&);
+
 // apps.cpp
 Result<http::Response> list_apps(Services&, Call&);
 Result<http::Response> create_app(Services&, Call&);

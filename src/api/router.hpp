@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "api/build_logs.hpp"
+#include "api/doctor.hpp"
 #include "api/manifests.hpp"
 #include "crypto/box.hpp"
 #include "http/server.hpp"
@@ -60,6 +61,9 @@ struct Services {
     ManifestFn manifests;    // of a release, on Kubernetes
     Time started_at = {};    // of this loco-api
     std::string server_id;   // of its data folder: no other loco-api has it at the same time
+    std::string external_url = {};  // where clients reach the API
+    std::vector<Examination> examinations = {};
+    std::shared_ptr<Doctor> doctor = std::make_shared<Doctor>();
     std::shared_ptr<BuildLogs> build_logs = std::make_shared<BuildLogs>();
 };
 

@@ -17,6 +17,8 @@ constexpr std::array kRoutes{
     Route{get, "/api/v1/openapi.json", "get_openapi", nobody_asked, get_openapi, "This description",
           "", "Any"},
     Route{get, "/api/v1/me", "get_me", self, get_me, "Who I am, and my teams", "", "Me"},
+    Route{get, "/api/v1/doctor", "get_doctor", self, get_doctor,
+          "What the server knows of its own health, and what mends it", "", "Doctor"},
 
     Route{get, "/api/v1/teams/{team}/apps", "list_apps", app_read, list_apps,
           "The team's apps, by name", "", "AppList"},

@@ -89,7 +89,7 @@ std::optional<Part> parse_header(const std::string& header) {
 std::unexpected<Error> write_failed(int error, const std::filesystem::path& file) {
     if (error == ENOSPC || error == EDQUOT) {
         return fail(ErrorKind::unavailable, "there is no space left for " + file.string(),
-                    "name a file on a disk with more room; nothing was left there", "disk_full");
+                    "name a file on a disk with more room; nothing was left there", "no_space");
     }
     return fail_errno(error, "write " + file.string());
 }

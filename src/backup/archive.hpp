@@ -42,7 +42,7 @@ using Source = std::function<Result<std::string>()>;
 // that leaves nothing; a process that is killed leaves FILE.partial, which the next one for that FILE overwrites.
 class ArchiveWriter {
   public:
-    // conflict while another process writes it. unavailable (code disk_full) where there is no room, here and in what follows.
+    // conflict while another process writes it. unavailable (code no_space) where there is no room, here and in what follows.
     [[nodiscard]] static Result<ArchiveWriter> create(const std::filesystem::path& file);
     ~ArchiveWriter();
     ArchiveWriter(ArchiveWriter&& other) noexcept;

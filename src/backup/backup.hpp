@@ -47,7 +47,7 @@ struct Taken {
     std::optional<std::filesystem::path> seal_key = {};  // where the key is that must be kept apart
 };
 
-// conflict when there is such a file (backup_exists) or another backup writes it (backup_under_way); unavailable (disk_full,
+// conflict when there is such a file (backup_exists) or another backup writes it (backup_under_way); unavailable (no_space,
 // database_…); refused (restore_unfinished) of a folder that a restore has not finished. Leaves nothing but a whole file.
 [[nodiscard]] Result<Taken> take(const TakeOptions& options, const Clock& clock);
 
@@ -79,7 +79,7 @@ struct Restored {
 // Verifies all of the file first. Killed in the middle it is begun anew by calling it again: until it is through, no loco-api
 // and no `loco up` runs on the folder (restore_unfinished). invalid (backup_foreign, backup_damaged, rows_damaged), refused
 // (backup_newer, database_newer, restore_not_empty, seal_key_wrong), conflict while Loco runs there (restore_while_up),
-// unavailable (disk_full).
+// unavailable (no_space).
 [[nodiscard]] Result<Restored> restore(const RestoreOptions& options, const Clock& clock,
                                        Random& random);
 

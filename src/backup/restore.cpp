@@ -257,7 +257,7 @@ Result<> check_room(const Archive& archive, const platform::Layout& layout) {
                     std::to_string(needed >> 20) + " MiB, " + std::to_string(space.free >> 20) +
                     " MiB are free",
                 "free some, or name a configuration whose data folder is on a larger disk",
-                "disk_full");
+                "no_space");
 }
 
 // The key that opens what the backup holds, into DATA/restore/seal.key, where it is not there already.

@@ -169,7 +169,7 @@ Result<Taken> take(const TakeOptions& options, const Clock& clock) {
         return fail(
             ErrorKind::unavailable,
             "there is no space left for the copy of the rows beside " + options.file.string(),
-            "name a file on a disk with more room; nothing was left there", "disk_full");
+            "name a file on a disk with more room; nothing was left there", "no_space");
     }
     if (options.cancelled()) return fail(ErrorKind::interrupted, "stopped");
     LOCO_ASSIGN(const auto summary, store::summarize(scratch.path()));

@@ -15,6 +15,7 @@
 #include "api/router.hpp"
 #include "base/log.hpp"
 #include "bin/cluster_place.hpp"
+#include "bin/examinations.hpp"
 #include "bin/logs.hpp"
 #include "bin/machine.hpp"
 #include "bin/store.hpp"
@@ -432,7 +433,10 @@ api::Services Parts::services() {
             .build_host = platform::registry_host(server_),
             .manifests = export_manifests,
             .started_at = clock_.now(),
-            .server_id = server_id_};
+            .server_id = server_id_,
+            .external_url = platform::external_url(server_).text(),
+            .examinations = examinations(
+                {.server = server_, .tokens = tokens_, .http = http_, .clock = clock_})};
 }
 
 // There once the store is open: until it has locked the folder, two that start at once would both make a key.

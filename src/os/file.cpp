@@ -165,7 +165,7 @@ Result<> NewFile::write(std::string_view data) {
         auto error = std::move(written).error();
         if (error.kind != ErrorKind::unavailable) return fail(std::move(error));
         return fail(ErrorKind::unavailable, "there is no space left for " + path_.string(),
-                    "free some on its disk", "disk_full");
+                    "free some on its disk", "no_space");
     }
     return {};
 }

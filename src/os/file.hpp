@@ -59,7 +59,7 @@ class NewFile {
     NewFile(NewFile&& other) noexcept;
     NewFile& operator=(NewFile&&) = delete;
     ~NewFile();
-    // unavailable (code disk_full) where there is no room.
+    // unavailable (code no_space) where there is no room.
     [[nodiscard]] Result<> write(std::string_view data);
     [[nodiscard]] Result<> finish();  // on disk; its folder's entry is not, see sync_directory
 
