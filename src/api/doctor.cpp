@@ -31,9 +31,8 @@ std::string_view to_string(Finding::State state) {
 }
 
 Finding failed(const Error& error) {
-    Finding finding{.state = Finding::State::failed,
-                    .message = error.message,
-                    .next_steps = error.next_steps};
+    Finding finding{
+        .state = Finding::State::failed, .message = error.message, .next_steps = error.next_steps};
     if (finding.next_steps.empty() && !error.hint.empty()) finding.next_steps.push_back(error.hint);
     return finding;
 }
@@ -54,13 +53,13 @@ Doctor::Findings Doctor::findings(const std::vector<Examination>& examinations,
 }
 
 Result<http::Response> get_doctor(Services& services, Call&) {
-    std::vector<Examination> all{{"database", [&services] {
-                                      return of_part(services.context.store.read(
-                                          [](const ReadTx& tx) -> Result<> {
-                                              LOCO_TRY(tx.teams());
-                                              return {};
-                                          }));
-                                  }}};
+    std::vector<Examination> all{
+        {"database", [&services] {
+             return of_part(services.context.store.read([](const ReadTx& tx) -> Result<> {
+                 LOCO_TRY(tx.teams());
+                 return {};
+             }));
+         }}};
     for (const auto& [name, ask] : services.sight.parts)
         all.push_back({name, [&ask] { return of_part(ask()); }});
     all.insert(all.end(), services.examinations.begin(), services.examinations.end());
@@ -74,12 +73,11 @@ Result<http::Response> get_doctor(Services& services, Call&) {
                                       {"next_steps", std::move(steps)}});
     }
     const auto& config = services.context.config;
-    return json_response(
-        200, json::object{{"version", services.version},
-                          {"url", services.external_url},
-                          {"base_domain", config.base_domain},
-                          {"registry", services.build_host},
-                          {"checks", std::move(checks)}});
+    return json_response(200, json::object{{"version", services.version},
+                                           {"url", services.external_url},
+                                           {"base_domain", config.base_domain},
+                                           {"registry", services.build_host},
+                                           {"checks", std::move(checks)}});
 }
 
 }  // namespace loco::api

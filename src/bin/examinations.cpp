@@ -22,12 +22,12 @@ std::string gib(std::int64_t bytes) {
 // Its own token opens it: else no push and no pull of anybody's would.
 Finding look_at_registry(const ExaminationNeeds& needs) {
     const auto url = platform::registry_internal(needs.server).text();
-    const std::string again = needs.server.runtime == "docker"
-                                  ? "loco up --detach    # on the server's machine: starts it again; its log is " +
-                                        (platform::Layout(needs.server.data_dir).directories().log /
-                                         "registry.log")
-                                            .string()
-                                  : "kubectl -n loco-system get pods    # is the registry's ready?";
+    const std::string again =
+        needs.server.runtime == "docker"
+            ? "loco up --detach    # on the server's machine: starts it again; its log is " +
+                  (platform::Layout(needs.server.data_dir).directories().log / "registry.log")
+                      .string()
+            : "kubectl -n loco-system get pods    # is the registry's ready?";
     const auto token = needs.tokens.issue("loco", {}, std::chrono::minutes(1));
     if (!token) return api::failed(token.error());
     http::ClientRequest request{.url = url + "/v2/", .timeout = std::chrono::seconds(10)};
@@ -57,8 +57,8 @@ Finding look_at_disk(const std::filesystem::path& folder) {
     if (!space) return api::failed(space.error());
     const auto low = std::clamp<std::int64_t>(space->total / 10, 2LL << 30, 10LL << 30);
     const auto full = std::clamp<std::int64_t>(space->total * 3 / 100, 512LL << 20, 3LL << 30);
-    const auto message = gib(space->free) + " of " + gib(space->total) + " are free on the disk of " +
-                         folder.string();
+    const auto message = gib(space->free) + " of " + gib(space->total) +
+                         " are free on the disk of " + folder.string();
     const std::vector<std::string> steps{
         "docker system df; docker builder prune    # what the container engine holds",
         "du -xh --max-depth=2 " + folder.string() + " | sort -h | tail"};
@@ -72,7 +72,8 @@ Finding look_at_engines_disk(const platform::ServerConfig& server) {
     const auto info = engine::Engine(server.engine_socket).info();
     std::error_code error;
     if (!info || info->root_dir.empty() || !std::filesystem::is_directory(info->root_dir, error))
-        return {.state = not_applicable, .message = "the container engine does not tell where it is"};
+        return {.state = not_applicable,
+                .message = "the container engine does not tell where it is"};
     return look_at_disk(info->root_dir);
 }
 
@@ -99,8 +100,8 @@ std::vector<api::Examination> examinations(const ExaminationNeeds& needs) {
         {"registry", [needs] { return look_at_registry(needs); }},
         {"disk", [&server = needs.server] { return look_at_disk(server.data_dir); }}};
     if (needs.server.runtime == "docker")
-        all.push_back({"engine's disk",
-                       [&server = needs.server] { return look_at_engines_disk(server); }});
+        all.push_back(
+            {"engine's disk", [&server = needs.server] { return look_at_engines_disk(server); }});
     all.push_back({"clock", clock_watch(needs.clock)});
     return all;
 }

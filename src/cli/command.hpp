@@ -43,6 +43,7 @@ struct Command {
     Result<> (*run)(Invocation&) = nullptr;
     std::vector<std::string_view> aliases = {};  // further first words: "account" for whoami
     bool hidden = false;
+    bool without_settings = false;  // runs also when the client's configuration can't be read
 };
 
 [[nodiscard]] std::span<const Command> all_commands();

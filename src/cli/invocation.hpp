@@ -26,6 +26,9 @@ class Invocation {
     [[nodiscard]] const Parsed& parsed() const { return parsed_; }
     [[nodiscard]] Terminal& terminal() { return terminal_; }
     [[nodiscard]] const Settings& settings() const { return settings_; }
+    // Why the configuration could not be read, for commands that run without it: settings() are the defaults then.
+    [[nodiscard]] const std::optional<Error>& unreadable() const { return unreadable_; }
+    void set_unreadable(Error error) { unreadable_ = std::move(error); }
     [[nodiscard]] client::Api& api();
 
     // Values of the command's own options and arguments.
@@ -69,6 +72,7 @@ class Invocation {
     Parsed parsed_;
     Terminal& terminal_;
     Settings settings_;
+    std::optional<Error> unreadable_;
     std::unique_ptr<client::Api> api_;
 };
 

@@ -44,13 +44,15 @@ int run_words(std::span<const std::string> words, Terminal& terminal) {
         return 0;
     }
     auto settings = load_settings(config_file());
-    if (!settings) return report(terminal, *parsed, settings.error());
+    if (!settings && !parsed->command->without_settings)
+        return report(terminal, *parsed, settings.error());
     open_debug_log(parsed->verbose);
     const auto* command = parsed->command;
     log::info("command", {{"name", command->name}});
     const auto started = std::chrono::steady_clock::now();
-    auto effective = with_environment(std::move(*settings), parsed->host);
+    auto effective = with_environment(settings ? *settings : Settings{}, parsed->host);
     Invocation invocation(std::move(*parsed), terminal, std::move(effective));
+    if (!settings) invocation.set_unreadable(settings.error());
     const auto result = command->run(invocation);
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
         std::chrono::steady_clock::now() - started);

@@ -16,7 +16,7 @@ std::span<const Command> all_commands() {
         env_set_command(),      env_unset_command(),     env_import_command(),
         open_command(),         export_command(),        move_command(),
         destroy_command(),      whoami_command(),        docs_command(),
-        completion_command(),
+        doctor_command(),       completion_command(),
     };
     return commands;
 }

@@ -36,6 +36,7 @@ Command env_list_command();
 Command env_set_command();
 Command env_unset_command();
 // platform/
+Command doctor_command();
 Command down_command();
 Command up_command();
 

@@ -9,6 +9,7 @@
 #include "build/push.hpp"
 #include "cli/build_view.hpp"
 #include "cli/commands/all.hpp"
+#include "cli/engine_socket.hpp"
 #include "cli/follow.hpp"
 #include "cli/json_view.hpp"
 #include "cli/log_uploader.hpp"
@@ -233,14 +234,6 @@ Result<> conclude(Job& job, const json::value& answer) {
         return {};
     }
     return finish(job.invocation, job.app_path, job.deployment, "deployed");
-}
-
-// DOCKER_HOST goes before the engine that `loco up` has noted, which may be one of its own at no usual place.
-Result<std::string> find_engine(const Settings& settings) {
-    std::error_code error;
-    const bool noted =
-        std::getenv("DOCKER_HOST") == nullptr && std::filesystem::is_socket(settings.engine, error);
-    return engine::find_socket(noted ? settings.engine : std::string());
 }
 
 // "http.port: 8080 → 3000"
