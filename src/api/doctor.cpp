@@ -12,6 +12,7 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::chrono::seconds kHoldFor{1};
+constexpr int kMostAsking = 8;
 
 Finding of_part(const Result<>& asked) {
     if (asked) return {.message = "answers"};
@@ -37,8 +38,21 @@ Finding failed(const Error& error) {
     return finding;
 }
 
-Doctor::Findings Doctor::findings(const std::vector<Examination>& examinations,
-                                  const Clock& clock) {
+Result<Doctor::Findings> Doctor::findings(const std::vector<Examination>& examinations,
+                                          const Clock& clock) {
+    struct Asking {
+        explicit Asking(std::atomic<int>& all) : count(all), mine(++all) {}
+        ~Asking() { --count; }
+        Asking(const Asking&) = delete;
+        Asking& operator=(const Asking&) = delete;
+        std::atomic<int>& count;
+        int mine;
+    };
+    const Asking asking(asking_);
+    if (asking.mine > kMostAsking) {
+        return fail(ErrorKind::rate_limited, "others ask the same already, and wait for an answer",
+                    "ask again in a moment", "doctor_busy");
+    }
     const std::lock_guard lock(mutex_);
     if (at_ && clock.steady() - *at_ < kHoldFor) return last_;
     last_.clear();
@@ -63,8 +77,9 @@ Result<http::Response> get_doctor(Services& services, Call&) {
     for (const auto& [name, ask] : services.sight.parts)
         all.push_back({name, [&ask] { return of_part(ask()); }});
     all.insert(all.end(), services.examinations.begin(), services.examinations.end());
+    LOCO_ASSIGN(const auto findings, services.doctor->findings(all, services.context.clock));
     json::array checks;
-    for (const auto& [name, finding] : services.doctor->findings(all, services.context.clock)) {
+    for (const auto& [name, finding] : findings) {
         json::array steps;
         for (const auto& step : finding.next_steps) steps.emplace_back(step);
         checks.push_back(json::object{{"name", name},

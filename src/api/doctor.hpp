@@ -1,6 +1,7 @@
 // What a server knows of its own health, for `loco doctor`: each part asked for something cheap, all at once, and what mends it.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -31,14 +32,17 @@ struct Examination {
     std::function<Finding()> look;
 };
 
-// Any thread. However many ask, one examination at a time is made, and its findings hold for a second.
+// Any thread. However many ask, one examination at a time is made, and its findings hold for a second. A few wait for it: what
+// does not answer must not hold all of the server's threads.
 class Doctor {
   public:
     using Findings = std::vector<std::pair<std::string, Finding>>;
-    [[nodiscard]] Findings findings(const std::vector<Examination>& examinations,
-                                    const Clock& clock);
+    // rate_limited when too many wait already.
+    [[nodiscard]] Result<Findings> findings(const std::vector<Examination>& examinations,
+                                            const Clock& clock);
 
   private:
+    std::atomic<int> asking_ = 0;
     std::mutex mutex_;
     Findings last_;
     std::optional<SteadyTime> at_;

@@ -21,7 +21,7 @@ from support.server import Server, new_id
 from support.wait import until
 
 TABLES = ("users", "teams", "memberships", "tokens", "apps", "env_versions", "deployments", "releases", "hosts", "idempotency_keys", "events")
-KILLS = int(os.environ.get("LOCO_TEST_KILLS", "8"))
+KILLS = int(os.environ.get("LOCO_TEST_KILLS", "5"))
 SECRET = "sealed-5e1f-in-no-backup"
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system: needs root")
 

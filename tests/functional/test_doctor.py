@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import socket
-import socketserver
 import subprocess
 import threading
 from pathlib import Path
@@ -135,18 +134,28 @@ def test_what_the_server_lacks_is_told_by_the_server(server):
     assert found["client names"]["state"] in ("ok", "failed")   # whether libnss-myhostname is installed
 
 
-def test_however_many_ask_the_server_looks_once(server):
-    def ask(answers: list) -> None:
-        answers.append(server.get("/doctor", token=None, authorization=server.people["viewer"].authorization))
-
-    answers: list[dict] = []
-    threads = [threading.Thread(target=ask, args=(answers,)) for _ in range(16)]
+def test_however_many_ask_the_server_looks_once_and_lets_few_wait(own_server):
+    """Its engine takes requests and never answers."""
+    alone = own_server()
+    alone.people = alone.populate()
+    silent = socket.socket(socket.AF_UNIX)
+    silent.bind(alone.config["engine_socket"])
+    silent.listen(64)
+    alone.start()
+    answers: list = []
+    threads = [threading.Thread(target=lambda: answers.append(alone.call("GET", "/doctor", timeout=90))) for _ in range(20)]
     for thread in threads:
         thread.start()
+    # Those that may wait do; the others are told at once, and the API serves on.
+    until(lambda: len(answers) == 12, 20)
+    assert {one.status for one in answers} == {429} and alone.get("/me")
     for thread in threads:
-        thread.join(60)
-    clocks = {next(one["message"] for one in word["checks"] if one["name"] == "clock") for word in answers}
-    assert len(answers) == 16 and len(clocks) < 16, clocks
+        thread.join(90)
+    good = [one for one in answers if one.status == 200]
+    assert len(good) == 8 and len({one.body for one in good}) == 1, "one look for all"
+    found = {one["name"]: one for one in good[0].json()["checks"]}
+    assert found["engine"]["state"] == "failed" and found["database"]["state"] == "ok"
+    silent.close()
 
 
 def test_a_server_that_is_killed_or_hangs_is_told(own_server):
