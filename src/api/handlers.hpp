@@ -54,6 +54,9 @@ Result<http::Response> get_move_key(Services&, Call&);
 Result<http::Response> export_app(Services&, Call&);
 Result<http::Response> import_app(Services&, Call&);
 
+// machine.cpp
+Result<http::Response> get_machine(Services&, Call&);
+
 // metrics.cpp
 Result<http::Response> get_metrics(Services&, Call&);
 

@@ -35,11 +35,19 @@ namespace loco::api {
 using RegistryTokenFn =
     std::function<Result<std::string>(std::string_view authorization, std::string_view query)>;
 
+// One machine that runs apps.
+struct MachineReport {
+    MachineFacts facts;
+    std::map<std::string, std::int64_t> held;  // of the disk, by kind; empty: not measured yet
+};
+
 // What can be seen of where the apps run, be it one machine or a cluster.
 struct Sight {
     std::function<Result<std::vector<ResourceUsage>>(const AppId&)> usage;
     // Of all apps; not_found where the gateway counts nothing.
     std::function<Result<std::vector<TrafficStats>>()> traffic;
+    // Empty: apps run on a cluster.
+    std::function<MachineReport()> machine;
     // What must answer for deploys to end, each asked for something cheap: "engine", "gateway", …
     std::vector<std::pair<std::string, std::function<Result<>()>>> parts;
 };

@@ -2,6 +2,7 @@
 
 #include "bin/store.hpp"
 #include "platform/layout.hpp"
+#include "spec/quantity.hpp"
 #include "telemetry/postgres_log_store.hpp"
 #include "telemetry/sqlite_log_store.hpp"
 
@@ -27,8 +28,10 @@ Result<OpenLogs> open_logs(const platform::ServerConfig& config, const Clock& cl
                                     {.target = *std::move(name.postgres)}, clock, random));
         return opened(std::move(store));
     }
-    LOCO_ASSIGN(auto store, telemetry::SqliteLogStore::open(
-                                {.folder = platform::Layout(config.data_dir).app_logs()}, clock));
+    telemetry::LogStoreOptions options{.folder = platform::Layout(config.data_dir).app_logs()};
+    // It was checked when the configuration was read.
+    if (const auto most = spec::parse_memory(config.app_logs_max)) options.most_bytes = *most;
+    LOCO_ASSIGN(auto store, telemetry::SqliteLogStore::open(std::move(options), clock));
     return opened(std::move(store));
 }
 

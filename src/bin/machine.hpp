@@ -7,6 +7,9 @@
 #include "bin/place.hpp"
 #include "engine/engine.hpp"
 #include "gateway/haproxy/gateway.hpp"
+#include "platform/housekeeping.hpp"
+#include "platform/machine_watch.hpp"
+#include "platform/layout.hpp"
 #include "platform/server_config.hpp"
 #include "registry/collector.hpp"
 #include "runtime/docker/docker_runtime.hpp"
@@ -38,6 +41,9 @@ class Machine final : public Place {
     std::string last_words(const Instance& instance) override {
         return collector_.last_words(instance);
     }
+    MachineView machine() override {
+        return [this] { return watch_.facts(); };
+    }
     api::Sight sight() override;
 
     void begin() override;
@@ -45,10 +51,17 @@ class Machine final : public Place {
 
   private:
     Machine(const MachineNeeds& needs, std::unique_ptr<gateway::HaproxyGateway> gateway);
-    void prune(const std::stop_token& ended);
+    void keep_house(const std::stop_token& ended);
+    void learn_size(const std::stop_token& ended);
+    void add_gauges(telemetry::Metrics& metrics);
+    platform::HousekeepingPorts housekeeping_ports(const MachineNeeds& needs);
+    std::map<std::string, std::int64_t> measure();
     void collect_garbage(const std::stop_token& ended);
 
+    const Clock& clock_;
     bool engine_is_ours_;
+    platform::Layout layout_;
+    std::string images_prefix_;  // of this Loco's images in the engine
     Subnet network_range_;
     std::unique_ptr<gateway::HaproxyGateway> gateway_;
     engine::Engine engine_;
@@ -56,8 +69,13 @@ class Machine final : public Place {
     ProbingHealthMonitor health_;
     DockerRuntime runtime_;
     registry::Collector garbage_;
+    platform::MachineWatch watch_;
+    platform::Housekeeping housekeeping_;
     std::jthread janitor_;
     std::jthread garbage_thread_;
+    // As long as this lives, whoever leads: every server must know whether there is room.
+    std::jthread disks_thread_;
+    std::jthread size_thread_;
 };
 
 }  // namespace loco

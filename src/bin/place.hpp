@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "api/router.hpp"
+#include "domain/capacity.hpp"
 #include "reconcile/reconciler.hpp"
 
 namespace loco {
@@ -18,6 +19,8 @@ class Place {
     ports() = 0;
     // The last lines that an instance has written, for a diagnosis.
     [[nodiscard]] virtual std::string last_words(const Instance& instance) = 0;
+    // What is known of the machine; empty: it is none.
+    [[nodiscard]] virtual MachineView machine() { return {}; }
     // What the API shows of it.
     [[nodiscard]] virtual api::Sight sight() = 0;
 

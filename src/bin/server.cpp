@@ -232,6 +232,7 @@ Result<> Parts::begin() {
     LOCO_ASSIGN(auto box, crypto::Box::of_seed(sealer_->derived("apps that move here")));
     box_ = std::make_shared<const crypto::Box>(std::move(box));
     LOCO_ASSIGN(place_, make_place());
+    context_.machine = place_->machine();
     services_.emplace(services());
     return {};
 }
@@ -366,6 +367,7 @@ reconcile::ReconcilerPorts Parts::reconciler_ports(Work& work) {
                 [this](const std::string& host) {
                     return loco::url_of(host, config_.gateway_port, config_.https);
                 },
+            .machine = place_->machine(),
             .run_all = reconcile::parallel_runner(4),
             .aside =
                 [&work](const AppId& app, std::function<void()> task) {

@@ -12,6 +12,7 @@ namespace loco::engine {
 namespace {
 
 constexpr int kMaxLinks = 8;
+constexpr auto kWalkTimeout = std::chrono::minutes(5);
 
 std::string_view to_string(MountType type) {
     switch (type) {
@@ -171,6 +172,18 @@ Result<File> first_of(const std::string& tar, const std::string& path, std::size
     return file;
 }
 
+ContainerSummary summary_of(const json::value& item) {
+    const auto names = json::texts(item, "Names");
+    return {.id = json::text(item, "Id"),
+            .name = names.empty() ? "" : bare_name(names.front()),
+            .image = json::text(item, "Image"),
+            .image_id = json::text(item, "ImageID"),
+            .labels = json::text_map(item, "Labels"),
+            .state = json::text(item, "State"),
+            .created_at = Time(std::chrono::seconds(json::integer(item, "Created"))),
+            .networks = attachments(json::member(item, "NetworkSettings"))};
+}
+
 }  // namespace
 
 Result<std::string> Engine::create_container(const std::string& name, const ContainerSpec& spec) {
@@ -248,17 +261,22 @@ Result<std::vector<ContainerSummary>> Engine::list_containers(const Labels& labe
                      "/containers/json?all=true&filters=" + http::percent_encode(filters)));
     LOCO_ASSIGN(const json::value v, json::parse(response.body));
     std::vector<ContainerSummary> result;
-    for (const auto& item : json::list(v)) {
-        const auto names = json::texts(item, "Names");
-        result.push_back({.id = json::text(item, "Id"),
-                          .name = names.empty() ? "" : bare_name(names.front()),
-                          .image = json::text(item, "Image"),
-                          .image_id = json::text(item, "ImageID"),
-                          .labels = json::text_map(item, "Labels"),
-                          .state = json::text(item, "State"),
-                          .created_at = Time(std::chrono::seconds(json::integer(item, "Created"))),
-                          .networks = attachments(json::member(item, "NetworkSettings"))});
-    }
+    for (const auto& item : json::list(v)) result.push_back(summary_of(item));
+    return result;
+}
+
+Result<std::vector<std::pair<ContainerSummary, std::int64_t>>> Engine::container_sizes(
+    const Labels& labels) {
+    const std::string filters = boost::json::serialize(json::label_filter(labels));
+    LOCO_ASSIGN(http::ClientRequest wanted,
+                request(http::Method::get, "/containers/json?all=true&size=true&filters=" +
+                                               http::percent_encode(filters)));
+    wanted.timeout = kWalkTimeout;
+    LOCO_ASSIGN(const http::ClientResponse response, send(wanted));
+    LOCO_ASSIGN(const json::value v, json::parse(response.body));
+    std::vector<std::pair<ContainerSummary, std::int64_t>> result;
+    for (const auto& item : json::list(v))
+        result.emplace_back(summary_of(item), json::integer(item, "SizeRw"));
     return result;
 }
 

@@ -72,6 +72,9 @@ class Engine {
     [[nodiscard]] Result<Container> inspect_container(const std::string& id);
     // Those that carry all of `labels` ("" as value: any), stopped ones included.
     [[nodiscard]] Result<std::vector<ContainerSummary>> list_containers(const Labels& labels);
+    // The same with what each has written into its own layer. The engine walks all of their files.
+    [[nodiscard]] Result<std::vector<std::pair<ContainerSummary, std::int64_t>>> container_sizes(
+        const Labels& labels);
     // not_found for one that does not run.
     [[nodiscard]] Result<ContainerStats> container_stats(const std::string& id);
     // With its anonymous volumes. Gone already: fine.

@@ -123,12 +123,15 @@ struct Image {
     std::vector<char*> argv_pointers;
     std::vector<char*> env_pointers;
     std::string directory;
+    std::string oom_score_adj;
 
     static Result<Image> prepare(const Command& command, bool (*passes_on)(std::string_view)) {
         LOCO_CHECK(!command.argv.empty());
         Image image;
         LOCO_ASSIGN(image.program, find_program(command.argv.front()));
         image.directory = command.directory;
+        if (command.oom_score_adj != 0)
+            image.oom_score_adj = std::to_string(command.oom_score_adj);
         for (char** entry = environ; *entry != nullptr; ++entry) {
             const std::string_view text = *entry;
             const auto name = text.substr(0, text.find('='));
@@ -153,6 +156,14 @@ struct Report {
     bool in_directory = false;  // chdir failed, not exec
     pid_t pid = 0;
 };
+
+void set_oom_score_adj(const std::string& value) {
+    if (value.empty()) return;
+    const int file = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (file < 0) return;
+    [[maybe_unused]] const auto n = ::write(file, value.data(), value.size());
+    ::close(file);
+}
 
 void reset_signals() {
     struct sigaction action{};
@@ -456,6 +467,7 @@ Result<pid_t> start_daemon(const Command& command, const std::string& log_file) 
             const pid_t daemon = ::fork();
             if (daemon != 0) ::_exit(daemon < 0 ? 1 : 0);
             ::setsid();
+            set_oom_score_adj(image.oom_score_adj);
             const Report started{.error = 0, .in_directory = false, .pid = ::getpid()};
             if (::write(report.write.get(), &started, sizeof started) < 0) ::_exit(127);
             exec_child(image, null.get(), log.get(), log.get(), report.write.get());

@@ -19,6 +19,9 @@ struct Command {
     std::vector<std::string> argv;  // argv[0] is looked up in PATH unless it has a slash
     std::vector<std::pair<std::string, std::string>> env = {};  // added to the parent's
     std::string directory = {};  // working folder; empty: the parent's
+    // Of a daemon: how gladly the kernel takes it when memory is short (proc(5), oom_score_adj); 0: as the parent. Less than the
+    // parent's needs a right that not everybody has; without it the daemon is started all the same.
+    int oom_score_adj = 0;
 };
 
 struct Exit {

@@ -39,6 +39,13 @@ const std::map<std::string, Member, std::less<>>& members() {
         {"engine_is_ours", &ServerConfig::engine_is_ours},
         {"subnets", &ServerConfig::subnets},
         {"collect_every", &ServerConfig::collect_every},
+        {"memory_reserve", &ServerConfig::memory_reserve},
+        {"memory_overcommit", &ServerConfig::memory_overcommit},
+        {"cpu_overcommit", &ServerConfig::cpu_overcommit},
+        {"disk_low", &ServerConfig::disk_low},
+        {"disk_full", &ServerConfig::disk_full},
+        {"writable_max", &ServerConfig::writable_max},
+        {"app_logs_max", &ServerConfig::app_logs_max},
         {"store", &ServerConfig::store},
         {"log_level", &ServerConfig::log_level},
         {"runtime", &ServerConfig::runtime},
@@ -146,6 +153,23 @@ void check_bounds(const ServerConfig& config, std::vector<std::string>& wrong) {
     }
 }
 
+// What the machine is shared by, and its disks' marks.
+void check_sizes(const ServerConfig& config, std::vector<std::string>& wrong) {
+    const auto check = [&](const char* key, const std::string& value, bool needed) {
+        if (value.empty() && !needed) return;
+        if (const auto size = spec::parse_memory(value); !size)
+            wrong.push_back(std::string(key) + ": " + size.error().message);
+    };
+    check("memory_reserve", config.memory_reserve, false);
+    check("disk_low", config.disk_low, false);
+    check("disk_full", config.disk_full, false);
+    check("writable_max", config.writable_max, true);
+    check("app_logs_max", config.app_logs_max, true);
+    const auto low = spec::parse_memory(config.disk_low);
+    const auto full = spec::parse_memory(config.disk_full);
+    if (low && full && *full >= *low) wrong.emplace_back("disk_full must be less than disk_low");
+}
+
 // What only a cluster needs, and what it cannot do without.
 void check_cluster(const ServerConfig& config, std::vector<std::string>& wrong) {
     if (config.runtime != "docker" && config.runtime != "kubernetes")
@@ -216,6 +240,7 @@ std::vector<std::string> check(const ServerConfig& config) {
         !drain || *drain > std::chrono::minutes(1)) {
         wrong.push_back("drain: " + (drain ? "must be at most 1m" : drain.error().message));
     }
+    check_sizes(config, wrong);
     check_cluster(config, wrong);
     for (const auto* level : {"debug", "info", "warning", "error"}) {
         if (config.log_level == level) return wrong;

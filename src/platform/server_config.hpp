@@ -28,6 +28,16 @@ struct ServerConfig {
     bool engine_is_ours = false;  // started by `loco up`: then its build cache is Loco's to bound
     std::string subnets{kDefaultNetworkRange};  // teams' networks are cut from it
     std::string collect_every = "1h";           // the registry's garbage, at most once in that time
+    // What apps are given of the machine together (domain/capacity.hpp): its memory but for a reserve ("512Mi"; empty: a tenth of it),
+    // and so many percent of the rest, and of its cores.
+    std::string memory_reserve;
+    int memory_overcommit = 100;
+    int cpu_overcommit = 1000;
+    // With less free than that a disk is low, or full: "5Gi". Empty: by its size.
+    std::string disk_low;
+    std::string disk_full;
+    std::string writable_max = "4Gi";  // that a container may write into itself
+    std::string app_logs_max = "2Gi";  // that the lines of all apps may take
     std::string store = "sqlite";               // or "postgres:TARGET", "file:PATH" (bin/store.hpp)
     std::string log_level = "info";
 

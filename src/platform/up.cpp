@@ -33,6 +33,9 @@ namespace json = boost::json;
 constexpr std::size_t kInstanceName = 8;
 constexpr auto kSupervisorStops = std::chrono::seconds(90);
 constexpr auto kAppGrace = std::chrono::seconds(10);
+// A build or an app that eats the machine's memory is taken before what everything hangs on. Not the engine: builds run as its
+// children and would be as safe as it is.
+constexpr int kOomScoreOfParts = -500;
 
 // Program folders that a user's PATH may lack.
 std::string find_program(const std::string& name) {
@@ -115,7 +118,8 @@ bool answers(const std::string& url, int at_most) {
 Service registry_service(const ServerConfig& config, const std::string& program) {
     return {
         .name = "registry",
-        .command = {.argv = registry::argv(registry_options(config), program)},
+        .command = {.argv = registry::argv(registry_options(config), program),
+                    .oom_score_adj = kOomScoreOfParts},
         // 401: it is there, and asks for a token.
         .ready = [url = "http://" + config.registry_listen + "/v2/"] { return answers(url, 401); }};
 }
@@ -125,7 +129,8 @@ Service gateway_service(const ServerConfig& config, const std::string& program) 
     const auto listen = *parse_host_port(config.gateway_listen);
     const auto host = listen.host == "0.0.0.0" ? std::string("127.0.0.1") : listen.host;
     return {.name = "haproxy",
-            .command = {.argv = gateway::haproxy::argv(gateway_options(config), program)},
+            .command = {.argv = gateway::haproxy::argv(gateway_options(config), program),
+                        .oom_score_adj = kOomScoreOfParts},
             .ready = [url = "http://" + host + ":" + std::to_string(listen.port) +
                             "/"] { return answers(url, 599); },
             .stop_signal = SIGTERM};
@@ -135,7 +140,8 @@ Service api_service(const ServerConfig& config, const std::string& program) {
     return {
         .name = "loco-api",
         .command = {.argv = {program, "serve", "--config",
-                             Layout(config.data_dir).server_config()}},
+                             Layout(config.data_dir).server_config()},
+                    .oom_score_adj = kOomScoreOfParts},
         .ready = [url = "http://" + config.ops_listen + "/readyz"] { return answers(url, 299); },
         .stop_within = std::chrono::seconds(20)};
 }

@@ -82,6 +82,21 @@ struct ResourceUsage {
     std::int64_t memory_bytes = 0;
 };
 
+// The machine that the containers run on.
+struct MachineSize {
+    std::int64_t cpu_millis = 0;    // of its cores, 1000 each
+    std::int64_t memory_bytes = 0;  // that are built in
+    std::string storage;            // where images and containers are kept; empty: nobody says
+};
+
+// What a container has written into its own file system, beside its image.
+struct WrittenBytes {
+    InstanceId instance;
+    AppId app;
+    int attempt = 0;
+    std::int64_t bytes = 0;
+};
+
 // The code of the error when nothing may be started, as the firewall's rules can't be set. It does not pass by itself.
 inline constexpr std::string_view kFirewallUnavailable = "firewall_unavailable";
 
@@ -122,6 +137,10 @@ class Runtime {
     [[nodiscard]] virtual Result<std::vector<ObservedContainer>> list_all() = 0;
 
     [[nodiscard]] virtual Result<std::vector<ResourceUsage>> usage(const AppId& app) = 0;
+
+    [[nodiscard]] virtual Result<MachineSize> machine() = 0;
+    // Of all containers of Loco that run. Their files are looked at one by one: not to be asked often.
+    [[nodiscard]] virtual Result<std::vector<WrittenBytes>> written() = 0;
 
     // Called (from any thread; must not block) when something of an app changed by itself: died, was killed for memory,
     // was removed by hand; with no app when everything may have changed (the daemon was away). Set before use.

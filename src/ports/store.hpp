@@ -113,6 +113,8 @@ class WriteTx : public ReadTx {
     [[nodiscard]] virtual Result<> remove_host(std::string_view name) = 0;
     [[nodiscard]] virtual Result<> remove_membership(const TeamId& team, const UserId& user) = 0;
     [[nodiscard]] virtual Result<> remove_idempotency_before(Time time) = 0;
+    // Of an app's events only the newest `keep` stay; the numbers of the others are not given again.
+    [[nodiscard]] virtual Result<> trim_events(const AppId& app, int keep) = 0;
 
     // Gives the event its seq.
     [[nodiscard]] virtual Result<std::int64_t> append(Event event) = 0;

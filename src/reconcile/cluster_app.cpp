@@ -2,18 +2,11 @@
 
 #include <algorithm>
 
+#include "domain/capacity.hpp"
 #include "domain/diagnosis.hpp"
 
 namespace loco::reconcile {
 namespace {
-
-// "1.5 CPU"
-std::string cpu_text(std::int64_t millis) {
-    if (millis % 1000 == 0) return std::to_string(millis / 1000) + " CPU";
-    auto fraction = std::to_string(1000 + millis % 1000).substr(1);
-    while (fraction.back() == '0') fraction.pop_back();
-    return std::to_string(millis / 1000) + "." + fraction + " CPU";
-}
 
 bool takes_pods(const ObservedNode& node) { return node.ready && node.schedulable; }
 

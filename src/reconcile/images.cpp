@@ -78,8 +78,7 @@ std::vector<Deployment> unreleased_images(const AppRows& rows, const std::vector
 std::vector<Deployment> unreported_pushes(const std::vector<Deployment>& deployments) {
     std::vector<Deployment> out;
     std::ranges::copy_if(deployments, std::back_inserter(out), [](const Deployment& one) {
-        return is_terminal(one.state) && one.push_token_given && one.digest.empty() &&
-               !one.tag.empty();
+        return is_terminal(one.state) && one.digest.empty() && !one.tag.empty();
     });
     return out;
 }

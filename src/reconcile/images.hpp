@@ -26,8 +26,8 @@ struct ObsoleteImage {
                                                         const std::vector<Release>& releases,
                                                         const std::vector<Deployment>& deployments);
 
-// Of `deployments` (an app's), those that have ended, and that may have pushed an image of which nobody was told: they had a
-// push token, and reported nothing. What was pushed lies under their tag.
+// Of `deployments` (an app's), those that have ended and reported nothing: what they have built here, or pushed, lies under their tag.
+// (Who had no push token has pushed nothing, but may have built.)
 [[nodiscard]] std::vector<Deployment> unreported_pushes(const std::vector<Deployment>& deployments);
 // When none of them can push any more, as its token has ended.
 [[nodiscard]] Time push_ends(const Deployment& deployment);

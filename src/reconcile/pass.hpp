@@ -114,6 +114,8 @@ class Reconciler::Pass {
     [[nodiscard]] Result<> operator()(const RemoveCommand& effect);
     [[nodiscard]] Result<ClusterApp> wanted_app(const ClusterOrder& order);
     [[nodiscard]] Result<ImageFacts> image_facts(const ImageRef& image);
+    // Why there is no room for it, if so. unavailable while that can't be said.
+    [[nodiscard]] Result<std::optional<Diagnosis>> refused_for_room(const Deployment& deployment);
     // What images are to be for: the machine's, or a node's.
     [[nodiscard]] Result<std::string> platform_for(const ImageFacts& facts);
     [[nodiscard]] MachinePorts& machine() { return std::get<MachinePorts>(ports_.place); }

@@ -9,6 +9,7 @@
 #include "reconcile/admit.hpp"
 #include "reconcile/images.hpp"
 #include "reconcile/pass.hpp"
+#include "usecase/capacity.hpp"
 
 namespace loco::reconcile {
 namespace {
@@ -171,6 +172,9 @@ Result<std::optional<Admission>> Reconciler::Pass::admit(const Deployment& deplo
         const auto fits = check_fits(*seen_.cluster->nodes, deployment.spec, rows_.app.scale);
         if (!fits) out.refusal = diagnose_error(DeploymentState::checking, fits.error());
     }
+    if (!out.refusal) {
+        LOCO_ASSIGN(out.refusal, refused_for_room(deployment));
+    }
     if (out.refusal) return std::optional(std::move(out));
     LOCO_ASSIGN(const auto user, image_user(deployment.spec, *facts));
     out.uid = user.uid;
@@ -178,6 +182,28 @@ Result<std::optional<Admission>> Reconciler::Pass::admit(const Deployment& deplo
     out.image_id = facts->image_id.empty() ? deployment.image_id : facts->image_id;
     out.release = ReleaseId::make(ports_.clock, ports_.random);
     return std::optional(std::move(out));
+}
+
+// It was looked at when the deployment took its lock, unless the engine was away then and nobody knew how large the machine is.
+Result<std::optional<Diagnosis>> Reconciler::Pass::refused_for_room(const Deployment& deployment) {
+    if (!ports_.machine) return std::nullopt;
+    if (!ports_.machine().size) {
+        return fail(ErrorKind::unavailable,
+                    "the container engine has not told yet how large its machine is");
+    }
+    std::optional<Diagnosis> refusal;
+    LOCO_TRY(ports_.store.read([&](const ReadTx& tx) -> Result<> {
+        const auto room = check_room(ports_.machine, tx, rows_.app,
+                                     {.kind = deployment.kind,
+                                      .next = &deployment.spec,
+                                      .scale = rows_.app.scale,
+                                      .in_place = false});
+        if (!room && room.error().kind != ErrorKind::refused) return room;
+        refusal.reset();
+        if (!room) refusal = diagnose_error(DeploymentState::checking, room.error());
+        return {};
+    }));
+    return refusal;
 }
 
 Result<> Reconciler::Pass::operator()(const StartContainer& effect) {

@@ -54,6 +54,7 @@ struct ReconcilerPorts {
     std::function<Result<>(const AppId&)> forget_logs;
     // "http://shop.localhost:8080"
     std::function<std::string(const std::string& host)> url_of;
+    MachineView machine;  // empty: on a cluster
     // Runs all of them and returns when all have ended; at once where that helps. Empty: one after the other.
     std::function<void(std::vector<std::function<void()>>)> run_all;
     // Runs it on a thread that no pass needs, then gives the app a pass. What is still waiting when the process ends is dropped.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "domain/model.hpp"
+#include "domain/processes.hpp"
 #include "ports/store.hpp"
 
 namespace loco::reconcile {
@@ -36,19 +37,6 @@ struct AppRows {
 
 // not_found when there is no such app (any more).
 [[nodiscard]] Result<AppRows> load_rows(const ReadTx& tx, const AppId& app);
-
-// The processes that a release runs, under what `loco scale` has set.
-struct WantedProcess {
-    std::string name;
-    bool main = false;                 // the one with ports
-    std::vector<std::string> command;  // empty: the image's
-    int replicas = 0;
-    std::int64_t cpu_millis = 0;
-    std::int64_t cpu_max_millis = 0;
-    std::int64_t memory_bytes = 0;
-};
-[[nodiscard]] std::vector<WantedProcess> wanted_processes(
-    const AppSpec& spec, const std::map<std::string, ScaleOverride>& scale);
 
 // Whether that process of the release takes traffic through the gateway.
 [[nodiscard]] bool is_routed(const Release& release, const std::string& process);

@@ -8,6 +8,7 @@ namespace loco::registry {
 namespace {
 
 constexpr int kFewWaitLonger = 24;
+constexpr auto kHurriedEvery = std::chrono::minutes(1);
 
 // A build that has got its push token may be pushing until its deployment has left `building`, however old the token is: an
 // upload that has begun outlives it. From then on until it has ended a deployment may need the registry for a pull.
@@ -57,9 +58,13 @@ void Collector::enter(Step step) {
     since_ = clock_.now();
 }
 
-bool Collector::is_due() const {
+bool Collector::is_due() {
     const auto state = garbage_.state();
-    if (state.manifests == 0) return false;
+    if (state.manifests == 0) {
+        hurried_ = false;
+        return false;
+    }
+    if (hurried_ && clock_.now() >= state.collected_at + kHurriedEvery) return true;
     const auto wait =
         state.manifests >= options_.enough ? options_.every : options_.every * kFewWaitLonger;
     return clock_.now() >= state.collected_at + wait;
@@ -128,6 +133,7 @@ void Collector::end() {
         return give_up();
     }
     garbage_.collected(manifests_);
+    hurried_ = false;
     log::info(
         "the registry's garbage was collected",
         {{"manifests", manifests_},

@@ -2,6 +2,7 @@
 // carries out (registry/handover.hpp): stop the registry, collect, start it again.
 #pragma once
 
+#include <atomic>
 #include <optional>
 
 #include "base/clock.hpp"
@@ -23,7 +24,7 @@ struct CollectorOptions {
     Duration look_every = std::chrono::seconds(2);     // for a quiet moment
 };
 
-// One thread calls it.
+// One thread calls it, but for hurry().
 class Collector {
   public:
     Collector(Store& store, const Clock& clock, PushGate& gate, Garbage& garbage, Handover handover,
@@ -33,6 +34,8 @@ class Collector {
     void begin();
     // Looks what is to be done now; to be called about every 100 ms.
     void step();
+    // The disk is short of room: the next quiet moment will do, however few manifests were removed, but at most once a minute.
+    void hurry() { hurried_ = true; }
     // Another server decides from now on: takes back what was asked for and not begun, and holds no push up. begin() may
     // follow.
     void stop();
@@ -46,7 +49,7 @@ class Collector {
     void await();  // asked
     void give_up();
     void end();
-    [[nodiscard]] bool is_due() const;
+    [[nodiscard]] bool is_due();
     // Nothing is being pushed, and no deployment needs the registry now.
     [[nodiscard]] bool is_quiet() const;
 
@@ -62,6 +65,7 @@ class Collector {
     Time next_look_;
     Time put_off_until_;
     int manifests_ = 0;  // counted when it was asked for
+    std::atomic<bool> hurried_ = false;
 };
 
 }  // namespace loco::registry

@@ -13,17 +13,48 @@ constexpr int kMaxLines = 10'000;
 constexpr std::size_t kMaxBytes = 8U << 20;
 constexpr std::string_view kSuffix = ".db";
 constexpr std::string_view kForm = "0000-00-00";
+constexpr std::string_view kFormOfMore = "0000-00-00.000000";
+// A day's lines are in several files when they are many, so that the oldest can go without the rest: each at most that part of
+// what all may take.
+constexpr std::int64_t kParts = 8;
 
 std::string day_of(Time time) { return to_rfc3339(time).substr(0, kForm.size()); }
 
-// "2026-11-23.db" → "2026-11-23"; empty for any other name.
-std::string day_of_file(const std::string& name) {
-    if (name.size() != kForm.size() + kSuffix.size() || !name.ends_with(kSuffix)) return {};
-    for (std::size_t i = 0; i < kForm.size(); ++i) {
-        const bool digit = name[i] >= '0' && name[i] <= '9';
-        if (kForm[i] == '-' ? name[i] != '-' : !digit) return {};
+bool has_form(std::string_view text, std::string_view form) {
+    if (text.size() != form.size()) return false;
+    for (std::size_t i = 0; i < form.size(); ++i) {
+        const bool digit = text[i] >= '0' && text[i] <= '9';
+        if (form[i] == '0' ? !digit : text[i] != form[i]) return false;
     }
-    return name.substr(0, kForm.size());
+    return true;
+}
+
+// "2026-11-23.db" → "2026-11-23", "2026-11-23.000001.db" → "2026-11-23.000001"; empty for any other name.
+std::string part_of_file(const std::string& name) {
+    if (!name.ends_with(kSuffix)) return {};
+    auto part = name.substr(0, name.size() - kSuffix.size());
+    return has_form(part, kForm) || has_form(part, kFormOfMore) ? part : std::string();
+}
+
+// The next of the same day. In the order of their names, too.
+std::string part_after(const std::string& part) {
+    constexpr std::size_t kDigits = 6;
+    const int number =
+        part.size() == kForm.size() ? 0 : std::stoi(part.substr(kForm.size() + 1));
+    const auto digits = std::to_string(number + 1);
+    if (digits.size() > kDigits) return part;  // no day has so many
+    return part.substr(0, kForm.size()) + "." + std::string(kDigits - digits.size(), '0') + digits;
+}
+
+// With what SQLite keeps beside it.
+std::int64_t size_of(const std::filesystem::path& file) {
+    std::int64_t sum = 0;
+    for (const auto* suffix : {"", "-wal"}) {
+        std::error_code error;
+        const auto size = std::filesystem::file_size(file.string() + suffix, error);
+        if (!error) sum += static_cast<std::int64_t>(size);
+    }
+    return sum;
 }
 
 void remove_files(const std::filesystem::path& file) {
@@ -57,7 +88,7 @@ Result<> SqliteLogStore::open_days() {
     std::set<std::string> names;
     std::error_code error;
     for (const auto& entry : std::filesystem::directory_iterator(options_.folder, error)) {
-        if (auto day = day_of_file(entry.path().filename().string()); !day.empty())
+        if (auto day = part_of_file(entry.path().filename().string()); !day.empty())
             names.insert(std::move(day));
     }
     if (error) return fail_errno(error.value(), "read the folder " + options_.folder.string());
@@ -70,7 +101,7 @@ Result<> SqliteLogStore::open_days() {
 }
 
 Result<SqliteLogStore::Day> SqliteLogStore::open_day(const std::string& name) {
-    const auto file = options_.folder / (name + std::string(kSuffix));
+    const auto file = file_of(name);
     auto day = LogDay::open(file, next_seq_);
     if (!day && day.error().code == "database_damaged") {
         log::failure("opening the logs of " + name, day.error());
@@ -84,18 +115,23 @@ Result<SqliteLogStore::Day> SqliteLogStore::open_day(const std::string& name) {
 }
 
 Result<SqliteLogStore::Day> SqliteLogStore::today() {
-    const auto name = day_of(clock_.now());
+    auto name = day_of(clock_.now());
     {
         const std::lock_guard lock(days_mutex_);
         // A clock that was put back does not lead back to an older file: seqs and files are in one order.
-        if (!days_.empty() && days_.rbegin()->first >= name) return days_.rbegin()->second;
+        if (!days_.empty() && days_.rbegin()->first >= name) {
+            const auto& [newest, day] = *days_.rbegin();
+            if (size_of(file_of(newest)) < options_.most_bytes / kParts) return day;
+            name = part_after(newest);
+            if (name == newest) return day;
+        }
     }
     LOCO_ASSIGN(const auto day, open_day(name));
     {
         const std::lock_guard lock(days_mutex_);
         days_.emplace(name, day);
     }
-    remove_old(name);
+    remove_old(name.substr(0, kForm.size()));
     return day;
 }
 
@@ -104,11 +140,19 @@ void SqliteLogStore::remove_old(const std::string& today) {
     if (!midnight) return;
     const auto oldest = day_of(*midnight - std::chrono::hours(24) * options_.retention_days);
     const std::lock_guard lock(days_mutex_);
-    while (days_.size() > 1 && days_.begin()->first < oldest) {
+    std::int64_t bytes = 0;
+    for (const auto& [name, day] : days_) bytes += size_of(file_of(name));
+    while (days_.size() > 1 && (days_.begin()->first < oldest || bytes > options_.most_bytes)) {
+        const auto file = file_of(days_.begin()->first);
+        bytes -= size_of(file);
         // One that is being read stays until that has ended; its file has no name any more.
-        remove_files(options_.folder / (days_.begin()->first + std::string(kSuffix)));
+        remove_files(file);
         days_.erase(days_.begin());
     }
+}
+
+std::filesystem::path SqliteLogStore::file_of(const std::string& part) const {
+    return options_.folder / (part + std::string(kSuffix));
 }
 
 std::vector<SqliteLogStore::Day> SqliteLogStore::days() {

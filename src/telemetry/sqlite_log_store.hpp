@@ -1,5 +1,5 @@
-// The log store of one machine: a SQLite file for each day (UTC) in a folder of its own. Old days go by removing their
-// files. What it costs is in docs/adr/0005-log-store.md.
+// The log store of one machine: a SQLite file for each day (UTC), and more where its lines are many, in a folder of its own. What is
+// old, or too much, goes by removing its files. What it costs is in docs/adr/0005-log-store.md.
 #pragma once
 
 #include <filesystem>
@@ -18,6 +18,8 @@ namespace loco::telemetry {
 struct LogStoreOptions {
     std::filesystem::path folder;  // made (0700) where there is none
     int retention_days = 7;        // today not counted
+    // What all lines may take on the disk: beyond it the oldest go. The newest file, an eighth of it, comes on top.
+    std::int64_t most_bytes = 2LL << 30;
 };
 
 // Any thread. A query gives at most 10,000 lines and about 8 MiB, whatever its limit.
@@ -52,6 +54,7 @@ class SqliteLogStore final : public LogStore {
     // Today's, made at the first line of the day. Then the oldest go.
     [[nodiscard]] Result<Day> today();
     void remove_old(const std::string& today);
+    [[nodiscard]] std::filesystem::path file_of(const std::string& part) const;
     [[nodiscard]] std::vector<Day> days();  // oldest first
 
     LogStoreOptions options_;
@@ -60,7 +63,7 @@ class SqliteLogStore final : public LogStore {
     std::mutex append_mutex_;  // one batch at a time; taken before days_mutex_
     std::int64_t next_seq_ = 1;
     std::mutex days_mutex_;
-    std::map<std::string, Day> days_;  // by "2026-11-23"
+    std::map<std::string, Day> days_;  // by "2026-11-23", and "2026-11-23.000001" for more of that day
 };
 
 }  // namespace loco::telemetry

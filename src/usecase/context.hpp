@@ -7,6 +7,7 @@
 
 #include "base/clock.hpp"
 #include "base/random.hpp"
+#include "domain/capacity.hpp"
 #include "domain/model.hpp"
 #include "ports/store.hpp"
 #include "spec/runtime_rules.hpp"
@@ -38,6 +39,7 @@ struct Context {
     // The reconciler looks at that app soon. Must not block.
     std::function<void(const AppId&)> wake;
     PushGate* pushes = nullptr;  // none: always open
+    MachineView machine = {};    // that runs the apps; empty: they run on a cluster
 };
 
 }  // namespace loco

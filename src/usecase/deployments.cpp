@@ -4,6 +4,7 @@
 
 #include "domain/deployment.hpp"
 #include "usecase/apps.hpp"
+#include "usecase/capacity.hpp"
 
 namespace loco {
 namespace {
@@ -117,7 +118,7 @@ bool is_unchanged(const App& app, const Release& live, const Deployment& deploym
            live.env_version == app.env_version;
 }
 
-Diagnosis conflict_diagnosis(const Error& error) {
+Diagnosis refusal_diagnosis(const Error& error) {
     return Diagnosis{.code = std::string(error.code_or_kind()),
                      .phase = "building",
                      .message = error.message,
@@ -260,7 +261,11 @@ Result<> check_spec(const Context& context, const ReadTx& tx, const App& app,
             "deploy it to the app of its own name", "name_mismatch");
     }
     LOCO_TRY(check_required_secrets(tx, app, wanted));
-    return check_domains(tx, app, wanted.domains, context.config.base_domain);
+    LOCO_TRY(check_domains(tx, app, wanted.domains, context.config.base_domain));
+    // Nobody builds for minutes what then has no room; when it is built, it is looked at again.
+    return check_room(
+        context.machine, tx, app,
+        {.kind = DeploymentKind::deploy, .next = &wanted, .scale = app.scale, .in_place = false});
 }
 
 }  // namespace
@@ -268,6 +273,7 @@ Result<> check_spec(const Context& context, const ReadTx& tx, const App& app,
 Result<std::optional<Release>> check_deploy(Context& context, const AppId& id,
                                             const AppSpec& spec) {
     LOCO_TRY(spec::check_runtime(spec, context.config.runtime));
+    LOCO_TRY(check_disks(context.machine));
     std::optional<Release> live;
     LOCO_TRY(context.store.read([&](const ReadTx& tx) -> Result<> {
         LOCO_ASSIGN(const auto app, live_app(tx, id));
@@ -284,6 +290,7 @@ Result<DeployStart> start_deploy(Context& context, const Actor& actor, const App
                                  AppSpec spec) {
     const AppSpec wanted = std::move(spec);  // copied below: the write may run again
     LOCO_TRY(spec::check_runtime(wanted, context.config.runtime));
+    LOCO_TRY(check_disks(context.machine));
     DeployStart start;
     LOCO_TRY(context.store.write([&](WriteTx& tx) -> Result<> {
         LOCO_ASSIGN(const auto app, live_app(tx, id));
@@ -344,6 +351,8 @@ Result<RegistryToken> push_token(Context& context, Registry& registry, const Dep
                         "registry_busy");
         }
     }
+    // The disk may have filled while it was built.
+    LOCO_TRY(check_disks(context.machine));
     LOCO_ASSIGN(
         const auto deployment,
         change_building(context, id, [&](WriteTx& tx, Deployment& d, App&) -> Result<> {
@@ -409,13 +418,24 @@ Result<Deployment> report_built(Context& context, const DeploymentId& id,
                                        " that began after this one is live already",
                             .hint = "deploy again if yours is the newer",
                             .code = "superseded"};
-            deployment.diagnosis = conflict_diagnosis(*refusal);
+            deployment.diagnosis = refusal_diagnosis(*refusal);
             LOCO_TRY(enter(deployment, DeploymentState::superseded, now));
             return put_ended(tx, deployment, app, refusal->message, now);
         }
-        if (const auto locked = take_lock(tx, app, id); !locked) {
+        // In the write that takes the lock: whoever asks next counts what this one was given.
+        auto locked = take_lock(tx, app, id);
+        if (locked) {
+            locked = check_room(context.machine, tx, app,
+                                {.kind = DeploymentKind::deploy,
+                                 .next = &deployment.spec,
+                                 .scale = app.scale,
+                                 .in_place = false});
+        }
+        if (!locked) {
+            const auto kind = locked.error().kind;
+            if (kind != ErrorKind::conflict && kind != ErrorKind::refused) return locked;
             refusal = locked.error();
-            deployment.diagnosis = conflict_diagnosis(*refusal);
+            deployment.diagnosis = refusal_diagnosis(*refusal);
             LOCO_TRY(enter(deployment, DeploymentState::failed, now));
             return put_ended(tx, deployment, app, refusal->message, now);
         }
@@ -475,6 +495,8 @@ Result<Deployment> begin_from_release(WriteTx& tx, Context& context, const Actor
     deployment.image_id = from.image_id;
     deployment.env_version = env_version;
     LOCO_TRY(take_lock(tx, app, deployment.id));
+    LOCO_TRY(check_room(context.machine, tx, app,
+                        {.kind = kind, .next = &from.spec, .scale = app.scale, .in_place = false}));
     LOCO_TRY(tx.put(app));
     return deployment;
 }
@@ -543,6 +565,11 @@ Result<Deployment> restart(Context& context, const Actor& actor, const AppId& id
         deployment.env_version = live.env_version;
         deployment.deadline = deployment.created_at + live.spec.deploy.timeout;
         LOCO_TRY(take_lock(tx, app, deployment.id));
+        LOCO_TRY(check_room(context.machine, tx, app,
+                            {.kind = DeploymentKind::restart,
+                             .next = &live.spec,
+                             .scale = app.scale,
+                             .in_place = false}));
         LOCO_TRY(tx.put(app));
         return put_with_event(tx, deployment, app,
                               actor.login + " restarts " + release_name(live.number),
@@ -562,17 +589,23 @@ Result<std::optional<Deployment>> scale(Context& context, const Actor& actor, co
         const auto process =
             request.process.empty() ? std::string(main_process(live.spec)) : request.process;
         LOCO_TRY(check_scale(live, context.config, request, process));
-        const auto before = app.scale;
+        const auto before = app;
         apply_change(app, request, process);
-        if (app.scale == before) return {};
+        if (app.scale == before.scale) return {};
+        const bool new_set = needs_new_set(before.scale, app.scale);
         auto deployment =
             new_deployment(context, actor, app, DeploymentKind::scale, DeploymentState::rolling);
         deployment.release = live.id;
-        deployment.set = needs_new_set(before, app.scale) ? deployment.id : *app.live_set;
+        deployment.set = new_set ? deployment.id : *app.live_set;
         deployment.env_version = live.env_version;
-        deployment.previous_scale = before;
+        deployment.previous_scale = before.scale;
         deployment.deadline = deployment.created_at + live.spec.deploy.timeout;
         LOCO_TRY(take_lock(tx, app, deployment.id));
+        LOCO_TRY(check_room(context.machine, tx, before,
+                            {.kind = DeploymentKind::scale,
+                             .next = &live.spec,
+                             .scale = app.scale,
+                             .in_place = !new_set}));
         LOCO_TRY(tx.put(app));
         LOCO_TRY(put_with_event(tx, deployment, app, actor.login + " scales " + process,
                                 deployment.created_at));

@@ -22,7 +22,8 @@ struct DeployStart {
                                                           const AppSpec& spec);
 
 // `deploy`: a client is going to build. Takes no lock; the client holds a lease (kBuildLease) that everything it
-// reports renews. refused when a required secret is not set; conflict when a domain belongs to another app.
+// reports renews. refused when a required secret is not set, or when the machine has no room for it (usecase/capacity.hpp);
+// conflict when a domain belongs to another app.
 [[nodiscard]] Result<DeployStart> start_deploy(Context& context, const Actor& actor,
                                                const AppId& app, AppSpec spec);
 
@@ -35,6 +36,7 @@ struct DeployStart {
 
 // Given once; again within 30 s, to a client that has lost the answer, and to go on with a push that has lasted nearly as
 // long as the token (4 minutes).
+// refused (disk_full) when the disk has filled meanwhile.
 // unavailable (code registry_busy) while the registry is being cleaned: ask again. The lease is renewed by asking.
 [[nodiscard]] Result<RegistryToken> push_token(Context& context, Registry& registry,
                                                const DeploymentId& deployment);
@@ -46,8 +48,8 @@ struct BuildResult {
 };
 
 // Takes the app's lock and hands the deployment to the reconciler; or ends it as live when nothing changed
-// (deployment.release is then the live one). May be repeated. conflict when another deployment holds the app: this
-// one has then failed. not_found (code unknown_image) when there is no digest and image_id is none of the app's: push it.
+// (deployment.release is then the live one). May be repeated. conflict when another deployment holds the app, refused when the
+// machine has no room for it: this one has then failed. not_found (code unknown_image) when there is no digest and image_id is none of the app's: push it.
 [[nodiscard]] Result<Deployment> report_built(Context& context, const DeploymentId& deployment,
                                               const BuildResult& result);
 
@@ -59,7 +61,8 @@ struct BuildResult {
 [[nodiscard]] Result<Deployment> cancel_deployment(Context& context, const Actor& actor,
                                                    const DeploymentId& deployment);
 
-// All of these take the app's lock (conflict names its holder), and need something live (not_found, code nothing_live).
+// All of these take the app's lock (conflict names its holder), need something live (not_found, code nothing_live), and room on the
+// machine for what they start beside it (refused).
 [[nodiscard]] Result<Deployment> redeploy(Context& context, const Actor& actor, const AppId& app);
 // To the release that was live before, or to that number. not_found, or refused when it never was live or its image is gone.
 [[nodiscard]] Result<Deployment> rollback(Context& context, const Actor& actor, const AppId& app,

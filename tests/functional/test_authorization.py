@@ -26,6 +26,7 @@ POLICY = {
     "get_registry_token": None,    # answers by the rules of the distribution token protocol, tested below
     "get_me": ("self", "viewer"),
     "get_doctor": ("self", "viewer"),
+    "get_machine": ("self", "viewer"),
     "list_apps": ("app:read", "viewer"),
     "get_app": ("app:read", "viewer"),
     "list_deployments": ("app:read", "viewer"),

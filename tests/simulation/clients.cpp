@@ -115,6 +115,7 @@ void World::begin_deploy(const AppId& app) {
         const auto started = start_deploy(c, kActor, app, spec);
         if (!started) {
             count("deploy.refused");
+            if (started.error().code == "not_enough_memory") count("refused.no_room");
             return;
         }
         count("deploy.start");
@@ -164,6 +165,7 @@ void World::change_something(const AppId& app) {
         const auto keep = [&](const Result<Deployment>& made, const char* what) {
             if (!made) {
                 count(std::string(what) + ".refused");
+                if (made.error().code == "not_enough_memory") count("refused.no_room");
                 return;
             }
             count(what);

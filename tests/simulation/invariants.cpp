@@ -4,6 +4,7 @@
 #include "domain/deployment.hpp"
 #include "reconcile/routes.hpp"
 #include "tests/simulation/world.hpp"
+#include "usecase/capacity.hpp"
 
 namespace loco::simulation {
 namespace {
@@ -90,8 +91,33 @@ bool World::check_cuts() {
 
 bool World::check() {
     if (place_ == Place::cluster) return check_rows() && check_cluster();
-    return check_rows() && check_went_live() && check_containers() && check_gateway() &&
+    return check_rows() && check_room_is_kept() && check_went_live() && check_containers() && check_gateway() &&
            check_cuts() && check_service();
+}
+
+// What was admitted fits into the machine, whatever came meanwhile, also at the height of every rollout.
+bool World::check_room_is_kept() {
+    Share sum;
+    look([&](const ReadTx& tx) -> Result<> {
+        std::map<std::pair<TeamId, std::string>, Share> rolling;
+        LOCO_ASSIGN(const auto all, holdings(tx));
+        for (const auto& one : all) rolling[{one.team, one.app}] = one.share;
+        for (const auto& [id, app] : rows_apps_) {
+            if (app.destroying) continue;
+            if (app.lock) {
+                sum += rolling[{app.team, app.name}];
+            } else if (app.live_release) {
+                LOCO_ASSIGN(const auto live, tx.release(*app.live_release));
+                sum += need_of(live.spec, app.scale);
+            }
+        }
+        return {};
+    });
+    const auto room = room_of(size_, {});
+    if (sum.memory_bytes > room.memory_bytes || sum.cpu_millis > room.cpu_millis)
+        return broken("apps hold more than the machine has: " + size_text(sum.memory_bytes) + " of " +
+                      size_text(room.memory_bytes));
+    return true;
 }
 
 bool World::brought_code(const Deployment& row) const {

@@ -66,6 +66,11 @@ World::World(std::uint64_t seed, Place place)
       cluster_(clock_),
       registry_(runtime_, cluster_, clock_,
                 [this] { return port_call("registry", registry_errors_); }) {
+    // An instance has 256 MiB, and a rollout needs room for two sets of some.
+    Dice size(seed * 2 + 5);
+    size_ = {.cpu_millis = 64'000,
+             .memory_bytes = size.percent(40) ? static_cast<std::int64_t>(2 + size.below(5)) << 30
+                                              : 256LL << 30};
     store_.set_fault_hook(
         [this](store::MemoryStore::Point) { return port_call("store", store_errors_); });
     runtime_.set_hook([this](SimulatedRuntime::When, std::string_view) {
@@ -121,7 +126,13 @@ Context World::context() {
             .clock = clock_,
             .random = random_,
             .config = config_,
-            .wake = [this](const AppId& app) { wake(app); }};
+            .wake = [this](const AppId& app) { wake(app); },
+            .machine = machine_view()};
+}
+
+MachineView World::machine_view() {
+    if (place_ == Place::cluster) return {};
+    return [this] { return MachineFacts{.size = size_, .policy = {}, .disks = {}}; };
 }
 
 // The others hear of it from the store.
@@ -208,6 +219,7 @@ reconcile::ReconcilerPorts World::reconciler_ports() {
         .log_tail = [](const Instance&) { return std::string("its last words"); },
         .forget_logs = [](const AppId&) -> Result<> { return {}; },
         .url_of = [](const std::string& host) { return url_of(host, 8080); },
+        .machine = machine_view(),
         .run_all = {},
     };
 }

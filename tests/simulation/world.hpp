@@ -153,6 +153,7 @@ class World {
     void trace(const std::string& what);
     void count(const std::string& what) { ++counts_[what]; }
     Context context();
+    [[nodiscard]] MachineView machine_view();
     // Reads without faults: for the world's own eyes.
     void look(const std::function<Result<>(const ReadTx&)>& work);
 
@@ -193,6 +194,7 @@ class World {
     [[nodiscard]] bool brought_code(const Deployment& row) const;  // made a release of its own
     [[nodiscard]] Result<> check_domains(const ReadTx& tx, const App& app,
                                          const std::vector<Deployment>& deployments);
+    [[nodiscard]] bool check_room_is_kept();
     [[nodiscard]] bool check_went_live();
     [[nodiscard]] bool check_containers();
     [[nodiscard]] bool check_gateway();
@@ -207,6 +209,7 @@ class World {
     SeededRandom random_;
     SimulatedClock clock_;
     Config config_;
+    Share size_;  // of the machine: for some seeds so small that not everything fits
 
     // What outlives the process.
     store::MemoryStore store_;

@@ -55,7 +55,7 @@ engine::ContainerSpec to_engine(const ContainerSpec& spec, const ContainerPolicy
     out.aliases = spec.aliases;
     out.memory_bytes = instance.memory_bytes;
     out.memory_swap_bytes = instance.memory_bytes;
-    out.nano_cpus = instance.cpu_max_millis * 1'000'000;
+    out.nano_cpus = std::min(instance.cpu_max_millis, policy.most_cpu_millis) * 1'000'000;
     out.cpu_shares = std::max<std::int64_t>(2, instance.cpu_millis * 1024 / 1000);
     out.pids_limit = policy.pids_limit;
     out.cap_drop = {"ALL"};

@@ -297,9 +297,17 @@ Result<> DockerRuntime::start(const ContainerSpec& spec) {
     return {};
 }
 
+Result<std::int64_t> DockerRuntime::most_cpu_millis(const Instance& instance) {
+    // Every machine has one core.
+    if (instance.cpu_max_millis > 1000 && cpus_ == 0) LOCO_TRY(machine());
+    return cpus_ == 0 ? 1000 : std::int64_t{cpus_} * 1000;
+}
+
 // The container of (instance, attempt), made if there is none; nothing when it has run already.
 Result<std::string> DockerRuntime::container_for(const ContainerSpec& spec) {
-    const ContainerPolicy policy{.loco = options_.loco, .pids_limit = options_.pids_limit};
+    LOCO_ASSIGN(const auto most_cpu, most_cpu_millis(spec.instance));
+    const ContainerPolicy policy{
+        .loco = options_.loco, .pids_limit = options_.pids_limit, .most_cpu_millis = most_cpu};
     LOCO_ASSIGN(const std::string network, network_of(spec.network));
     for (int attempt = 0; attempt < 2; ++attempt) {
         LOCO_ASSIGN(const auto existing,
@@ -443,6 +451,27 @@ Result<std::vector<ResourceUsage>> DockerRuntime::usage(const AppId& app) {
         result.push_back({.instance = container.instance,
                           .cpu_millis = millis,
                           .memory_bytes = stats->memory_bytes});
+    }
+    return result;
+}
+
+Result<MachineSize> DockerRuntime::machine() {
+    LOCO_ASSIGN(const auto info, engine_.info());
+    if (info.cpus < 1 || info.memory_bytes < 1)
+        return fail(ErrorKind::unavailable, "the container engine does not say how large its machine is");
+    cpus_ = info.cpus;
+    return MachineSize{.cpu_millis = std::int64_t{info.cpus} * 1000,
+                       .memory_bytes = info.memory_bytes,
+                       .storage = info.root_dir};
+}
+
+Result<std::vector<WrittenBytes>> DockerRuntime::written() {
+    LOCO_ASSIGN(const auto containers, engine_.container_sizes(ours()));
+    std::vector<WrittenBytes> result;
+    for (const auto& [container, bytes] : containers) {
+        if (!running(container)) continue;
+        const auto seen = observed(container);
+        result.push_back({seen.instance, seen.app, seen.attempt, bytes});
     }
     return result;
 }

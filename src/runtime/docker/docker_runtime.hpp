@@ -67,6 +67,8 @@ class DockerRuntime final : public Runtime {
     [[nodiscard]] Result<std::vector<ObservedContainer>> list(const AppId& app) override;
     [[nodiscard]] Result<std::vector<ObservedContainer>> list_all() override;
     [[nodiscard]] Result<std::vector<ResourceUsage>> usage(const AppId& app) override;
+    [[nodiscard]] Result<MachineSize> machine() override;
+    [[nodiscard]] Result<std::vector<WrittenBytes>> written() override;
     void on_change(std::function<void(std::optional<AppId>)> listener) override;
 
   private:
@@ -87,6 +89,8 @@ class DockerRuntime final : public Runtime {
     [[nodiscard]] Result<> inspect_into(ObservedContainer& container);
     [[nodiscard]] Result<> remove_container(const engine::ContainerSummary& container);
     [[nodiscard]] Result<std::string> container_for(const ContainerSpec& spec);
+    // What a container's limit of CPU may be at most: the engine refuses more than the machine has.
+    [[nodiscard]] Result<std::int64_t> most_cpu_millis(const Instance& instance);
     void connected();
     void happened(const engine::Event& event);
     void forget(const std::string& container);
@@ -99,6 +103,7 @@ class DockerRuntime final : public Runtime {
     runtime::ImageReader images_;
     std::function<void(std::optional<AppId>)> listener_;
     std::atomic<int> interruptions_ = 0;
+    std::atomic<int> cpus_ = 0;  // of the machine; 0: not asked yet
 
     std::mutex mutex_;  // guards what follows
     std::map<std::string, ObservedContainer>

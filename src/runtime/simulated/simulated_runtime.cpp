@@ -369,6 +369,33 @@ Result<std::vector<ResourceUsage>> SimulatedRuntime::usage(const AppId& app) {
     });
 }
 
+Result<MachineSize> SimulatedRuntime::machine() {
+    return call<MachineSize>("machine", [&]() -> Result<MachineSize> { return size_; });
+}
+
+Result<std::vector<WrittenBytes>> SimulatedRuntime::written() {
+    return call<std::vector<WrittenBytes>>("written", [&]() -> Result<std::vector<WrittenBytes>> {
+        std::vector<WrittenBytes> result;
+        for (const auto& [key, container] : containers_) {
+            if (container.seen.state != ContainerState::running) continue;
+            result.push_back({key.first, container.seen.app, key.second, container.written});
+        }
+        return result;
+    });
+}
+
+void SimulatedRuntime::set_machine(MachineSize size) {
+    const std::lock_guard lock(mutex_);
+    size_ = std::move(size);
+}
+
+void SimulatedRuntime::set_written(const InstanceId& instance, std::int64_t bytes) {
+    const std::lock_guard lock(mutex_);
+    for (auto* container : of(instance)) {
+        if (container->seen.state == ContainerState::running) container->written = bytes;
+    }
+}
+
 std::vector<SimulatedRuntime::Container*> SimulatedRuntime::of(const InstanceId& instance) {
     std::vector<Container*> result;
     for (auto& [key, container] : containers_) {

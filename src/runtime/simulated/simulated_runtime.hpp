@@ -49,6 +49,9 @@ class SimulatedRuntime final : public Runtime {
     // Decides for each container when it starts, instead of its image's behaviour.
     void set_behave(Behave behave);
     void set_hook(Hook hook);
+    void set_machine(MachineSize size);
+    // What the instance's running container has written so far.
+    void set_written(const InstanceId& instance, std::int64_t bytes);
 
     // ---- what happens by itself
 
@@ -89,6 +92,8 @@ class SimulatedRuntime final : public Runtime {
     [[nodiscard]] Result<std::vector<ObservedContainer>> list(const AppId& app) override;
     [[nodiscard]] Result<std::vector<ObservedContainer>> list_all() override;
     [[nodiscard]] Result<std::vector<ResourceUsage>> usage(const AppId& app) override;
+    [[nodiscard]] Result<MachineSize> machine() override;
+    [[nodiscard]] Result<std::vector<WrittenBytes>> written() override;
     void on_change(std::function<void(std::optional<AppId>)> listener) override;
 
   private:
@@ -100,6 +105,7 @@ class SimulatedRuntime final : public Runtime {
         int dies_with = 0;
         bool dies_oom = false;
         bool told_to_stop = false;
+        std::int64_t written = 0;
     };
     struct Image {
         ImageFacts facts;
@@ -125,6 +131,7 @@ class SimulatedRuntime final : public Runtime {
     Behave behave_;
     Hook hook_;
     std::function<void(std::optional<AppId>)> listener_;
+    MachineSize size_{.cpu_millis = 64'000, .memory_bytes = 256LL << 30, .storage = {}};
     bool away_ = false;
     std::size_t starts_ = 0;
 };

@@ -86,6 +86,7 @@ class SqlTx final : public WriteTx {
     [[nodiscard]] Result<> remove_host(std::string_view name) override;
     [[nodiscard]] Result<> remove_membership(const TeamId& team, const UserId& user) override;
     [[nodiscard]] Result<> remove_idempotency_before(Time time) override;
+    [[nodiscard]] Result<> trim_events(const AppId& app, int keep) override;
     [[nodiscard]] Result<std::int64_t> append(Event event) override;
 
     // The database's own trouble (full, unreadable, …) if a call met some, whatever the work made of it: what it

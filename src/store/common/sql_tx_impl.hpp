@@ -448,6 +448,14 @@ Result<> SqlTx<Sql>::remove_idempotency_before(Time time) {
 }
 
 template <class Sql>
+Result<> SqlTx<Sql>::trim_events(const AppId& app, int keep) {
+    return run(
+        "DELETE FROM events WHERE app = ? AND seq <= (SELECT seq FROM events WHERE app = ?"
+        " ORDER BY seq DESC LIMIT 1 OFFSET ?)",
+        app, app, static_cast<std::int64_t>(keep));
+}
+
+template <class Sql>
 Result<std::int64_t> SqlTx<Sql>::append(Event event) {
     Query query(database_,
                 "INSERT INTO events (team, app, deployment, actor, kind, message, data, at)"

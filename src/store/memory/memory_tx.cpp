@@ -185,9 +185,13 @@ Result<std::vector<Event>> MemoryTx::events(const EventFilter& filter, std::int6
     const auto& all = tables_.events;
     for (auto i = static_cast<std::size_t>(std::max<std::int64_t>(after, 0));
          i < all.size() && std::ssize(rows) < limit; ++i) {
-        if (passes(filter, all[i])) rows.push_back(all[i]);
+        if (is_there(filter, all[i])) rows.push_back(all[i]);
     }
     return rows;
+}
+
+bool MemoryTx::is_there(const EventFilter& filter, const Event& event) const {
+    return passes(filter, event) && !tables_.events_removed.contains(event.seq);
 }
 
 Result<std::vector<Event>> MemoryTx::latest_events(const EventFilter& filter, std::int64_t before,
@@ -197,7 +201,7 @@ Result<std::vector<Event>> MemoryTx::latest_events(const EventFilter& filter, st
     auto end = all.size();
     if (before > 0) end = std::min(end, static_cast<std::size_t>(before - 1));
     for (auto i = end; i-- > 0 && std::ssize(rows) < limit;) {
-        if (passes(filter, all[i])) rows.push_back(all[i]);
+        if (is_there(filter, all[i])) rows.push_back(all[i]);
     }
     std::ranges::reverse(rows);
     return rows;
@@ -305,6 +309,14 @@ Result<> MemoryTx::remove_idempotency_before(Time time) {
         if (row.created_at < time) keys.push_back(key);
     }
     for (const auto& key : keys) tables_.idempotency.remove(key);
+    return {};
+}
+
+Result<> MemoryTx::trim_events(const AppId& app, int keep) {
+    for (auto event = tables_.events.rbegin(); event != tables_.events.rend(); ++event) {
+        if (event->app != app || tables_.events_removed.contains(event->seq)) continue;
+        if (keep-- <= 0) tables_.events_removed.insert(event->seq);
+    }
     return {};
 }
 

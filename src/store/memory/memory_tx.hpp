@@ -72,9 +72,11 @@ class MemoryTx final : public WriteTx {
     [[nodiscard]] Result<> remove_host(std::string_view name) override;
     [[nodiscard]] Result<> remove_membership(const TeamId& team, const UserId& user) override;
     [[nodiscard]] Result<> remove_idempotency_before(Time time) override;
+    [[nodiscard]] Result<> trim_events(const AppId& app, int keep) override;
     [[nodiscard]] Result<std::int64_t> append(Event event) override;
 
   private:
+    [[nodiscard]] bool is_there(const EventFilter& filter, const Event& event) const;
     Tables& tables_;
 };
 

@@ -73,6 +73,7 @@ void Tables::commit() {
     hosts.commit();
     idempotency.commit();
     events_kept = events.size();
+    events_removed_kept = events_removed;
 }
 
 void Tables::roll_back() {
@@ -88,6 +89,7 @@ void Tables::roll_back() {
     hosts.roll_back();
     idempotency.roll_back();
     events.resize(events_kept);
+    events_removed = events_removed_kept;
 }
 
 }  // namespace loco::store

@@ -1,6 +1,7 @@
 // All tables of the memory store, and the indexes by which they are read.
 #pragma once
 
+#include <set>
 #include <vector>
 
 #include "domain/model.hpp"
@@ -22,6 +23,8 @@ struct Tables {
     Table<IdempotencyRecord> idempotency;
     std::vector<Event> events;    // events[i].seq == i + 1
     std::size_t events_kept = 0;  // committed
+    std::set<std::int64_t> events_removed;  // their seqs
+    std::set<std::int64_t> events_removed_kept;
 
     Tables();
     void commit();

@@ -271,6 +271,42 @@ TEST_P(RuntimeContract, what_runs_uses_memory) {
     EXPECT_GE(usage->front().cpu_millis, 0);
 }
 
+TEST_P(RuntimeContract, the_machine_has_cores_and_memory) {
+    const auto machine = runtime().machine();
+    MUST(machine);
+    EXPECT_GE(machine->cpu_millis, 1000);
+    EXPECT_EQ(machine->cpu_millis % 1000, 0);
+    EXPECT_GT(machine->memory_bytes, 128LL << 20);
+}
+
+TEST_P(RuntimeContract, what_runs_has_written_little_of_its_own_and_what_has_ended_is_not_counted) {
+    const auto spec = bed_->spec(Does::sleep, 1, 10);
+    MUST(start(spec));
+    const auto written = [&]() -> std::optional<WrittenBytes> {
+        const auto all = runtime().written();
+        EXPECT_TRUE(all) << all.error().message;
+        for (const auto& one : *all) {
+            if (one.instance == spec.instance.id) return one;
+        }
+        return std::nullopt;
+    };
+    const auto seen = written();
+    ASSERT_TRUE(seen);
+    EXPECT_EQ(seen->app, spec.instance.app);
+    EXPECT_EQ(seen->attempt, spec.instance.attempt);
+    EXPECT_GE(seen->bytes, 0);
+    EXPECT_LT(seen->bytes, 1 << 20);
+    MUST(runtime().signal(spec.instance.id, Signal::kill));
+    EXPECT_TRUE(bed_->eventually([&] { return !written(); }));
+}
+
+TEST_P(RuntimeContract, more_cpu_than_the_machine_has_is_as_much_as_it_has) {
+    auto spec = bed_->spec(Does::sleep, 1, 10);
+    spec.instance.cpu_max_millis = 256'000;
+    MUST(start(spec));
+    EXPECT_EQ(of(spec).front().state, ContainerState::running);
+}
+
 INSTANTIATE_TEST_SUITE_P(, RuntimeContract, testing::ValuesIn(beds()),
                          [](const auto& info) { return info.param.name; });
 

@@ -392,6 +392,56 @@ TEST_P(StoreContract, MembershipsAndHostsGoWhenRemoved) {
     EXPECT_ERROR(read<Host>([&](auto& tx) { return tx.host("h"); }), ErrorKind::not_found);
 }
 
+TEST_P(StoreContract, OfAnAppsEventsOnlyTheNewestStayAndNumbersAreNotGivenAgain) {
+    const auto event = [&](const App& app, const std::string& kind) {
+        return Event{.team = main_.id,
+                     .app = app.id,
+                     .deployment = {},
+                     .actor = "ann",
+                     .kind = kind,
+                     .message = "m",
+                     .data = "",
+                     .at = at(1)};
+    };
+    App other = shop_;
+    other.id = app_id("other");
+    other.name = "other";
+    std::int64_t last = 0;
+    write([&](WriteTx& tx) -> Result<> {
+        LOCO_TRY(tx.put(other));
+        LOCO_TRY(tx.append(event(other, "kept")));
+        for (int i = 0; i < 5; ++i) {
+            LOCO_ASSIGN(last, tx.append(event(shop_, std::to_string(i))));
+        }
+        return {};
+    });
+    const auto kinds = [&](const App& app) {
+        std::vector<std::string> all;
+        const auto rows = *read<std::vector<Event>>(
+            [&](auto& tx) { return tx.events({.app = app.id}, 0, 100); });
+        for (const auto& row : rows) all.push_back(row.kind);
+        return all;
+    };
+    write([&](WriteTx& tx) { return tx.trim_events(shop_.id, 5); });
+    EXPECT_EQ(kinds(shop_).size(), 5U);
+    write([&](WriteTx& tx) { return tx.trim_events(shop_.id, 2); });
+    EXPECT_EQ(kinds(shop_), (std::vector<std::string>{"3", "4"}));
+    EXPECT_EQ(kinds(other), std::vector<std::string>{"kept"});
+    write([&](WriteTx& tx) -> Result<> {
+        LOCO_TRY(tx.trim_events(shop_.id, 0));
+        LOCO_ASSIGN(const auto next, tx.append(event(shop_, "next")));
+        EXPECT_GT(next, last);
+        return tx.trim_events(app_id("x"), 1);
+    });
+    EXPECT_EQ(kinds(shop_), std::vector<std::string>{"next"});
+    const auto failed = store_->write([&](WriteTx& tx) -> Result<> {
+        LOCO_TRY(tx.trim_events(shop_.id, 0));
+        return fail(ErrorKind::conflict, "taken back");
+    });
+    EXPECT_FALSE(failed);
+    EXPECT_EQ(kinds(shop_), std::vector<std::string>{"next"});
+}
+
 TEST_P(StoreContract, OldIdempotencyKeysGoAndNewOnesStay) {
     for (int i = 1; i <= 3; ++i) {
         ASSERT_TRUE(put(IdempotencyRecord{.key = std::to_string(i),

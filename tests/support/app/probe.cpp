@@ -4,7 +4,7 @@
 //   probe work          logs "tick N" every TICK_MS (100) until SIGTERM
 //   probe release       logs "release command ran", waits RELEASE_MS, exits with RELEASE_EXIT
 // GET /healthz            HEALTH
-// GET /env/NAME           that variable, or 404      GET /uid, /headers, /connect?host=&port=, /write?path=
+// GET /env/NAME           that variable, or 404      GET /uid, /headers, /connect?host=&port=, /write?path=&mb=
 // POST /echo              the body back              GET /slow?ms=N, /big?bytes=N, /crash?code=N, /memory?mb=N
 // GET /log?text=, /err?text=  one line to stdout, stderr
 // GET /sse?n=&every_ms=   server-sent events         GET /ws (upgrade)  WebSocket that echoes
@@ -314,7 +314,12 @@ bool handle(Stream& stream, const Request& r) {
         text(try_connect(r.query("host"), std::atoi(r.query("port").c_str())));
     } else if (p == "/write") {
         const int fd = ::open(r.query("path").c_str(), O_WRONLY | O_CREAT, 0600);
-        text(fd >= 0 ? "written" : std::strerror(errno));
+        bool done = fd >= 0;
+        const std::string megabyte(1 << 20, 'x');
+        for (int i = std::atoi(r.query("mb", "0").c_str()); done && i > 0; --i)
+            done = ::write(fd, megabyte.data(), megabyte.size()) ==
+                   static_cast<ssize_t>(megabyte.size());
+        text(done ? "written" : std::strerror(errno));
         if (fd >= 0) ::close(fd);
     } else if (p == "/memory") {
         std::vector<char> memory(std::strtoull(r.query("mb", "1").c_str(), nullptr, 10) << 20);

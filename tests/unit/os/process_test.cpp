@@ -238,6 +238,23 @@ TEST(StartDaemon, gets_what_it_is_given_and_little_of_the_callers_environment) {
     std::filesystem::remove(log);
 }
 
+TEST(StartDaemon, may_be_taken_more_or_less_gladly_when_memory_is_short_as_far_as_that_is_permitted) {
+    const auto score_of = [](int wanted) {
+        auto command = sh("exec sleep 1000");
+        command.oom_score_adj = wanted;
+        const auto pid = start_daemon(command, "/dev/null");
+        EXPECT_TRUE(pid) << pid.error().message;
+        const auto score = read_file("/proc/" + std::to_string(*pid) + "/oom_score_adj");
+        ::kill(*pid, SIGKILL);
+        return score ? *score : std::string();
+    };
+    const auto own = *read_file("/proc/self/oom_score_adj");
+    EXPECT_EQ(score_of(0), own);
+    EXPECT_EQ(score_of(700), "700\n") << "more is everybody's to ask for";
+    const auto less = score_of(-500);
+    EXPECT_TRUE(less == "-500\n" || less == own) << less;
+}
+
 TEST(StartDaemon, says_why_it_could_not_start) {
     const auto pid = start_daemon({.argv = {"/nonexistent/daemon"}}, "/dev/null");
     ASSERT_FALSE(pid);

@@ -36,11 +36,13 @@ TEST_F(ServerConfigTest, EveryMistakeIsNamedAtOnce) {
     const auto read = this->read(
         "listen = \"nowhere\"\nlog_level = 3\ncollect_every = \"often\"\ntypo = 1\nsubnets = "
         "\"10.0.0.0/30\"\ndata_dir = "
-        "\"relative\"\n");
+        "\"relative\"\nmemory_reserve = \"much\"\ncpu_overcommit = 0\ndisk_low = \"1Gi\"\ndisk_full = "
+        "\"2Gi\"\nwritable_max = \"100m\"\n");
     ASSERT_FALSE(read);
     EXPECT_EQ(read.error().kind, ErrorKind::invalid);
     for (const auto* word :
-         {"listen", "log_level", "collect_every", "typo", "subnets", "data_dir"}) {
+         {"listen", "log_level", "collect_every", "typo", "subnets", "data_dir", "memory_reserve",
+          "cpu_overcommit", "disk_full must be less than disk_low", "writable_max"}) {
         EXPECT_NE(read.error().message.find(word), std::string::npos)
             << word << " in " << read.error().message;
     }

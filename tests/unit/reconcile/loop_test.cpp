@@ -128,6 +128,8 @@ class SlowRuntime final : public Runtime {
     Result<std::vector<ResourceUsage>> usage(const AppId& app) override {
         return inner_.usage(app);
     }
+    Result<MachineSize> machine() override { return inner_.machine(); }
+    Result<std::vector<WrittenBytes>> written() override { return inner_.written(); }
     void on_change(std::function<void(std::optional<AppId>)> listener) override {
         inner_.on_change(std::move(listener));
     }

@@ -122,6 +122,18 @@ TEST_F(CollectorTest, LittleGarbageIsCollectedAfterADay) {
     EXPECT_TRUE(Handover(folder_).asked());
 }
 
+TEST_F(CollectorTest, ADiskThatIsShortOfRoomDoesNotWaitForMoreOrForTheHour) {
+    collector_->hurry();
+    steps(minutes(2));
+    EXPECT_FALSE(Handover(folder_).asked()) << "there is nothing";
+    garbage_->add();
+    steps(seconds(10));
+    EXPECT_FALSE(Handover(folder_).asked()) << "what was asked for when there was nothing is over";
+    collector_->hurry();
+    steps(seconds(5));
+    EXPECT_TRUE(Handover(folder_).asked());
+}
+
 TEST_F(CollectorTest, NoPushTokenIsGivenFromTheRequestUntilTheRegistryServesAgain) {
     become_due();
     const auto deployment = begin_deploy();

@@ -34,7 +34,8 @@ class SqliteLogStoreTest : public ::testing::Test {
     }
     void open() {
         store_.reset();
-        auto opened = SqliteLogStore::open({.folder = folder_, .retention_days = 2}, clock_);
+        auto opened = SqliteLogStore::open(
+            {.folder = folder_, .retention_days = 2, .most_bytes = most_bytes_}, clock_);
         ASSERT_TRUE(opened) << opened.error().message;
         store_ = *std::move(opened);
     }
@@ -64,6 +65,7 @@ class SqliteLogStoreTest : public ::testing::Test {
     }
 
     HandClock clock_;
+    std::int64_t most_bytes_ = 2LL << 30;
     std::filesystem::path folder_;
     std::unique_ptr<SqliteLogStore> store_;
 };
@@ -92,6 +94,50 @@ TEST_F(SqliteLogStoreTest, OldDaysGoAndTheirSeqsAreNotUsedAgain) {
     append("much later");
     EXPECT_THAT(texts(), ElementsAre("much later"));
     EXPECT_THAT(texts(5), ElementsAre("much later"));
+}
+
+TEST_F(SqliteLogStoreTest, WhatIsWrittenInOneDayHasABoundTooAndTheOldestLinesGo) {
+    most_bytes_ = 8 << 20;
+    open();
+    const auto bytes = [&] {
+        std::uintmax_t sum = 0;
+        for (const auto& entry : std::filesystem::directory_iterator(folder_))
+            sum += entry.path().extension() == ".db-shm" ? 0 : entry.file_size();
+        return sum;
+    };
+    const auto append_many = [&](int from, int to) {
+        for (int i = from; i < to; ++i) {
+            std::vector<LogLine> lines(8);
+            for (auto& line : lines) {
+                line.app = kApp;
+                line.instance = "ins_1";
+                line.at = clock_.now();
+                line.text = std::to_string(i) + " " + std::string(60'000, 'x');
+            }
+            ASSERT_TRUE(store_->append(std::move(lines)));
+            clock_.time += std::chrono::milliseconds(1);
+        }
+    };
+    clock_.time -= std::chrono::hours(12);
+    append_many(0, 100);  // 48 MB
+    EXPECT_LT(bytes(), 14U << 20);
+    const auto kept = files();
+    EXPECT_GT(kept.size(), 1U);
+    LogFilter filter;
+    filter.app = kApp;
+    const auto last = *store_->last(filter, 3);
+    ASSERT_EQ(last.size(), 3U);
+    EXPECT_TRUE(last.back().text.starts_with("99 "));
+    const auto seq = last.back().seq;
+    open();
+    EXPECT_THAT(files(), ::testing::UnorderedElementsAreArray(kept));
+    append_many(100, 110);
+    const auto after = *store_->after(filter, seq, 1000);
+    EXPECT_EQ(after.size(), 80U) << "in the order in which they came, across files";
+    EXPECT_TRUE(after.front().text.starts_with("100 "));
+    clock_.time += std::chrono::hours(24);
+    append("tomorrow");
+    EXPECT_THAT(files(), ::testing::Contains("2026-11-24.db"));
 }
 
 TEST_F(SqliteLogStoreTest, AClockThatWasPutBackKeepsTheOrder) {

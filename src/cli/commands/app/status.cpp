@@ -99,12 +99,34 @@ std::string deployment_text(const json::value& app, bool colour) {
     return text;
 }
 
+// What the server's machine has too little of. A cluster has no such answer, and no warnings.
+std::string warnings_text(const json::array& warnings, bool colour) {
+    std::string text;
+    for (const auto& warning : warnings) {
+        const bool full = text_at(warning, "code") == "disk_full";
+        text += "\n" +
+                styled(harmless(text_at(warning, "message"), false),
+                       full ? Style::red : Style::yellow, colour) +
+                "\n";
+        for (const auto& step : array_at(warning, "next_steps")) {
+            if (step.is_string())
+                text += "  → " + harmless(std::string(step.as_string()), false) + "\n";
+        }
+    }
+    return text;
+}
+
 Result<> run_status(Invocation& invocation) {
     LOCO_ASSIGN(const auto path, invocation.app_path());
     LOCO_ASSIGN(auto app, invocation.api().get(path));
     const auto metrics = invocation.api().get(path + "/metrics");
+    const auto machine = invocation.api().get("/machine");
+    const auto warnings = machine ? array_at(*machine, "warnings") : json::array();
     if (invocation.json()) {
-        if (app.is_object()) app.as_object()["metrics"] = metrics ? *metrics : json::value(nullptr);
+        if (app.is_object()) {
+            app.as_object()["metrics"] = metrics ? *metrics : json::value(nullptr);
+            app.as_object()["warnings"] = warnings;
+        }
         invocation.print_json(app);
         return {};
     }
@@ -124,6 +146,7 @@ Result<> run_status(Invocation& invocation) {
     }
     if (metrics) text += traffic_rows(*metrics);
     text += deployment_text(app, colour);
+    text += warnings_text(warnings, colour);
     invocation.print(text);
     return {};
 }
@@ -167,7 +190,7 @@ Command status_command() {
             .help =
                 "Its release, its URLs, each instance with what it uses, its HTTP counters, and a "
                 "deployment that is under way "
-                "or has failed.\n\n    loco status\n    loco status -a shop --json",
+                "or has failed; and what the server's machine has too little of.\n\n    loco status\n    loco status -a shop --json",
             .about_an_app = true,
             .run = run_status};
 }
