@@ -30,9 +30,7 @@ json::object present(const WatchedDisk& watched) {
 json::object present(const DiskWarning& warning) {
     json::array steps;
     for (const auto& step : warning.next_steps) steps.emplace_back(step);
-    return {{"code", warning.code},
-            {"message", warning.message},
-            {"next_steps", std::move(steps)}};
+    return {{"code", warning.code}, {"message", warning.message}, {"next_steps", std::move(steps)}};
 }
 
 // What the caller may see of who holds what, the largest first.

@@ -98,12 +98,12 @@ void Machine::add_gauges(telemetry::Metrics& metrics) {
             return least.value_or(0);
         };
     };
-    metrics.gauge("loco_disk_state", "0: the disks have room, 1: one is nearly full, 2: one is full",
+    metrics.gauge("loco_disk_state",
+                  "0: the disks have room, 1: one is nearly full, 2: one is full",
                   [this] { return static_cast<double>(watch_.facts().disk_state()); });
-    metrics.gauge("loco_disk_free_bytes", "Free on the disk that has the least",
-                  worst([](const WatchedDisk& one) {
-                      return static_cast<double>(one.disk.free_bytes);
-                  }));
+    metrics.gauge(
+        "loco_disk_free_bytes", "Free on the disk that has the least",
+        worst([](const WatchedDisk& one) { return static_cast<double>(one.disk.free_bytes); }));
     const auto of_machine = [this](auto value) {
         return [this, value] {
             const auto facts = watch_.facts();
@@ -112,7 +112,8 @@ void Machine::add_gauges(telemetry::Metrics& metrics) {
     };
     metrics.gauge("loco_memory_for_apps_bytes", "Memory that apps may be given together",
                   of_machine([](const Share& room) { return room.memory_bytes; }));
-    metrics.gauge("loco_cpu_for_apps_millis", "Thousandths of a core that apps may be given together",
+    metrics.gauge("loco_cpu_for_apps_millis",
+                  "Thousandths of a core that apps may be given together",
                   of_machine([](const Share& room) { return room.cpu_millis; }));
 }
 
@@ -136,11 +137,10 @@ platform::HousekeepingPorts Machine::housekeeping_ports(const MachineNeeds& need
 }
 
 std::map<std::string, std::int64_t> Machine::measure() {
-    std::map<std::string, std::int64_t> held{
-        {"database", os::bytes_below(layout_.database())},
-        {"app_logs", os::bytes_below(layout_.app_logs())},
-        {"registry", os::bytes_below(layout_.registry())},
-        {"logs", os::bytes_below(layout_.directories().log)}};
+    std::map<std::string, std::int64_t> held{{"database", os::bytes_below(layout_.database())},
+                                             {"app_logs", os::bytes_below(layout_.app_logs())},
+                                             {"registry", os::bytes_below(layout_.registry())},
+                                             {"logs", os::bytes_below(layout_.directories().log)}};
     if (engine_is_ours_) {
         if (const auto usage = engine_.disk_usage()) {
             held["images"] = usage->layers_bytes;

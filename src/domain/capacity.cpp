@@ -69,7 +69,8 @@ std::string holders_text(const Resource& resource, const std::vector<Holding>& a
     }
     std::string out;
     for (const auto& one : named) {
-        out += (out.empty() ? "" : ", ") + one.app + " " + resource.text(one.share.*resource.amount);
+        out +=
+            (out.empty() ? "" : ", ") + one.app + " " + resource.text(one.share.*resource.amount);
     }
     if (unnamed > 0) {
         out += (out.empty() ? "" : ", ") + std::to_string(unnamed) +
@@ -112,13 +113,13 @@ Error no_room(const Resource& resource, const Share& room, std::vector<Holding> 
         other.next = &recreated;
         if (peak_of(other).*resource.amount - now <= free) {
             error.next_steps.emplace_back(
-                "or set [deploy] strategy = \"recreate\" in loco.toml: the old stops before the new "
+                "or set [deploy] strategy = \"recreate\" in loco.toml: the old stops before the "
+                "new "
                 "starts, and that fits");
         }
     }
     const auto other = std::ranges::find_if(all, [&](const Holding& one) {
-        return one.team == request.team && one.app != request.app &&
-               one.share.*resource.amount > 0;
+        return one.team == request.team && one.app != request.app && one.share.*resource.amount > 0;
     });
     if (other != all.end()) {
         error.next_steps.push_back("or make room: loco scale -a " + other->app +
@@ -134,13 +135,14 @@ Result<> check_each_fits(const Share& machine, const Share& room, const RoomRequ
         const bool fits =
             process.cpu_millis <= machine.cpu_millis && process.memory_bytes <= room.memory_bytes;
         if (process.replicas == 0 || fits) continue;
-        return fail(ErrorKind::refused,
-                    "this machine can never hold one instance of " + process.name +
-                        ": it asks for " + cpu_text(process.cpu_millis) + " and " +
-                        size_text(process.memory_bytes) + ", and the most that it has for apps is " +
-                        cpu_text(machine.cpu_millis) + " and " + size_text(room.memory_bytes),
-                    "ask for less: [resources] in loco.toml, or loco scale; or use a larger machine",
-                    "does_not_fit");
+        return fail(
+            ErrorKind::refused,
+            "this machine can never hold one instance of " + process.name + ": it asks for " +
+                cpu_text(process.cpu_millis) + " and " + size_text(process.memory_bytes) +
+                ", and the most that it has for apps is " + cpu_text(machine.cpu_millis) + " and " +
+                size_text(room.memory_bytes),
+            "ask for less: [resources] in loco.toml, or loco scale; or use a larger machine",
+            "does_not_fit");
     }
     return {};
 }
@@ -176,7 +178,8 @@ Share room_of(const Share& machine, const CapacityPolicy& policy) {
 
 Share need_of(const AppSpec& spec, const std::map<std::string, ScaleOverride>& scale) {
     Share sum;
-    for (const auto& process : wanted_processes(spec, scale)) sum += times(process, process.replicas);
+    for (const auto& process : wanted_processes(spec, scale))
+        sum += times(process, process.replicas);
     return sum;
 }
 
@@ -186,9 +189,8 @@ Share peak_of(const Rollout& rollout) {
     const auto command = command_of(rollout);
     if (rollout.old == nullptr) return larger(next, command);
     const auto old = need_of(*rollout.old, rollout.old_scale);
-    return rollout.next->deploy.strategy == Strategy::recreate
-               ? larger(old + command, next)
-               : old + larger(next, command);
+    return rollout.next->deploy.strategy == Strategy::recreate ? larger(old + command, next)
+                                                               : old + larger(next, command);
 }
 
 Result<> check_room(const Share& machine, const CapacityPolicy& policy, std::vector<Holding> others,
@@ -257,18 +259,18 @@ std::optional<DiskWarning> warning_of(const WatchedDisk& watched) {
     for (const auto& one : disk.holds) holds += (holds.empty() ? "" : ", ") + one;
     DiskWarning out;
     out.code = full ? "disk_full" : "disk_low";
-    out.message = "the disk of " + disk.path + " (" + holds + ") is " +
-                  (full ? "full" : "nearly full") + ": " +
-                  (inodes ? std::to_string(disk.free_inodes) + " of " +
-                                std::to_string(disk.total_inodes) + " inodes are free"
-                          : size_text(disk.free_bytes) + " of " + size_text(disk.total_bytes) +
-                                " is free") +
-                  (full ? "; what runs goes on, new deploys wait for room"
-                        : "; Loco removes what it need not keep");
-    out.next_steps = {"see what takes it: GET /api/v1/machine, or loco doctor; du -xh -d2 " +
-                          disk.path,
-                      "make room: loco destroy what is not needed, docker builder prune, or a "
-                      "larger disk; Loco goes on by itself"};
+    out.message =
+        "the disk of " + disk.path + " (" + holds + ") is " + (full ? "full" : "nearly full") +
+        ": " +
+        (inodes ? std::to_string(disk.free_inodes) + " of " + std::to_string(disk.total_inodes) +
+                      " inodes are free"
+                : size_text(disk.free_bytes) + " of " + size_text(disk.total_bytes) + " is free") +
+        (full ? "; what runs goes on, new deploys wait for room"
+              : "; Loco removes what it need not keep");
+    out.next_steps = {
+        "see what takes it: GET /api/v1/machine, or loco doctor; du -xh -d2 " + disk.path,
+        "make room: loco destroy what is not needed, docker builder prune, or a "
+        "larger disk; Loco goes on by itself"};
     return out;
 }
 

@@ -13,8 +13,8 @@ constexpr std::int64_t kStatBlock = 512;  // of st_blocks, whatever st_blksize s
 }  // namespace
 
 Result<FileSystem> file_system_of(const std::filesystem::path& folder) {
-    struct stat info {};
-    struct statvfs space {};
+    struct stat info{};
+    struct statvfs space{};
     if (::stat(folder.c_str(), &info) != 0 || ::statvfs(folder.c_str(), &space) != 0)
         return fail_errno(errno, "look at the disk of " + folder.string());
     const auto block = static_cast<std::int64_t>(space.f_frsize);
@@ -33,7 +33,7 @@ std::int64_t bytes_below(const std::filesystem::path& folder, std::size_t most_f
     std::error_code error;
     Walk walk(folder, std::filesystem::directory_options::skip_permission_denied, error);
     for (; !error && walk != Walk() && seen < most_files; walk.increment(error), ++seen) {
-        struct stat info {};
+        struct stat info{};
         if (::lstat(walk->path().c_str(), &info) != 0) continue;  // gone since
         if (info.st_nlink > 1 && !S_ISDIR(info.st_mode) &&
             !several.emplace(info.st_dev, info.st_ino).second)

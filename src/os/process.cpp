@@ -130,8 +130,7 @@ struct Image {
         Image image;
         LOCO_ASSIGN(image.program, find_program(command.argv.front()));
         image.directory = command.directory;
-        if (command.oom_score_adj != 0)
-            image.oom_score_adj = std::to_string(command.oom_score_adj);
+        if (command.oom_score_adj != 0) image.oom_score_adj = std::to_string(command.oom_score_adj);
         for (char** entry = environ; *entry != nullptr; ++entry) {
             const std::string_view text = *entry;
             const auto name = text.substr(0, text.find('='));

@@ -46,8 +46,7 @@ void Housekeeping::step() {
     state_ = state;
     if (state != told_) tell(facts);
     const bool short_of_room = state != DiskState::ok;
-    if (is_due(next_prune_,
-               short_of_room ? options_.prune_every_when_low : options_.prune_every)) {
+    if (is_due(next_prune_, short_of_room ? options_.prune_every_when_low : options_.prune_every)) {
         if (ports_.prune_builds) {
             if (const auto pruned = ports_.prune_builds(short_of_room); !pruned)
                 log::failure("the build cache was not pruned", pruned.error());

@@ -19,8 +19,9 @@ struct HousekeepingOptions {
     std::int64_t writable_max = 4LL << 30;  // that a container may write into itself
     // By the steady clock: they are no promises.
     Duration prune_every = std::chrono::minutes(15);
-    Duration look_every = std::chrono::minutes(5);  // at what containers have written, and at what is held
-    int events_kept = 10'000;  // of each app, looked at once an hour
+    Duration look_every =
+        std::chrono::minutes(5);  // at what containers have written, and at what is held
+    int events_kept = 10'000;     // of each app, looked at once an hour
     // While a disk is short of room:
     Duration prune_every_when_low = std::chrono::minutes(1);
     Duration look_every_when_low = std::chrono::seconds(30);
@@ -64,9 +65,9 @@ class Housekeeping {
     SteadyTime next_prune_;
     SteadyTime next_look_;
     SteadyTime next_trim_;
-    DiskState state_ = DiskState::ok;                // when last looked at
-    std::set<std::pair<InstanceId, int>> warned_;    // whose container has written much already
-    mutable std::mutex mutex_;                       // guards held_
+    DiskState state_ = DiskState::ok;              // when last looked at
+    std::set<std::pair<InstanceId, int>> warned_;  // whose container has written much already
+    mutable std::mutex mutex_;                     // guards held_
     std::map<std::string, std::int64_t> held_;
 };
 

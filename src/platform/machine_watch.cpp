@@ -15,6 +15,33 @@ std::optional<std::int64_t> bytes_of(const std::string& text) {
     return bytes ? std::optional(*bytes) : std::nullopt;
 }
 
+const std::string& path_of(const WatchedDisk& disk) { return disk.disk.path; }
+
+// Folders on one file system are one disk, by the path of the first.
+std::vector<WatchedDisk> measure(const std::vector<WatchedFolder>& folders) {
+    std::vector<WatchedDisk> disks;
+    std::vector<std::uint64_t> devices;
+    for (const auto& [folder, holds] : folders) {
+        const auto seen = os::file_system_of(folder);
+        if (!seen) continue;
+        const auto known = std::ranges::find(devices, seen->device);
+        if (known != devices.end()) {
+            disks[static_cast<std::size_t>(known - devices.begin())].disk.holds.push_back(holds);
+            continue;
+        }
+        devices.push_back(seen->device);
+        disks.push_back({.disk = {.path = folder.string(),
+                                  .holds = {holds},
+                                  .total_bytes = seen->total_bytes,
+                                  .free_bytes = seen->free_bytes,
+                                  .total_inodes = seen->total_inodes,
+                                  .free_inodes = seen->free_inodes},
+                         .marks = {},
+                         .state = DiskState::ok});
+    }
+    return disks;
+}
+
 }  // namespace
 
 CapacityPolicy capacity_policy(const ServerConfig& config) {
@@ -43,36 +70,22 @@ MachineWatch::MachineWatch(std::vector<WatchedFolder> folders, CapacityPolicy ca
 }
 
 void MachineWatch::look() {
-    const std::lock_guard lock(mutex_);
-    std::vector<WatchedDisk> disks;
-    std::vector<std::uint64_t> devices;
-    auto folders = folders_;
-    if (!storage_.empty()) folders.push_back({storage_, "images and containers"});
-    for (const auto& [folder, holds] : folders) {
-        const auto seen = os::file_system_of(folder);
-        if (!seen) continue;
-        const auto known = std::ranges::find(devices, seen->device);
-        if (known != devices.end()) {
-            disks[static_cast<std::size_t>(known - devices.begin())].disk.holds.push_back(holds);
-            continue;
-        }
-        devices.push_back(seen->device);
-        disks.push_back({.disk = {.path = folder.string(),
-                                  .holds = {holds},
-                                  .total_bytes = seen->total_bytes,
-                                  .free_bytes = seen->free_bytes,
-                                  .total_inodes = seen->total_inodes,
-                                  .free_inodes = seen->free_inodes},
-                         .marks = {},
-                         .state = DiskState::ok});
+    std::vector<WatchedFolder> folders;
+    std::vector<WatchedDisk> before;
+    {
+        const std::lock_guard lock(mutex_);
+        folders = folders_;
+        if (!storage_.empty()) folders.push_back({storage_, "images and containers"});
+        before = facts_.disks;
     }
+    // A disk that hangs keeps nobody from what was measured before.
+    auto disks = measure(folders);
     for (auto& one : disks) {
-        const auto before = std::ranges::find(
-            facts_.disks, one.disk.path, [](const WatchedDisk& disk) { return disk.disk.path; });
+        const auto last = std::ranges::find(before, one.disk.path, path_of);
         one.marks = marks_of(one.disk, disk_);
-        one.state = judge(one.disk, disk_,
-                          before == facts_.disks.end() ? DiskState::ok : before->state);
+        one.state = judge(one.disk, disk_, last == before.end() ? DiskState::ok : last->state);
     }
+    const std::lock_guard lock(mutex_);
     facts_.disks = std::move(disks);
 }
 

@@ -38,7 +38,7 @@ struct ServerConfig {
     std::string disk_full;
     std::string writable_max = "4Gi";  // that a container may write into itself
     std::string app_logs_max = "2Gi";  // that the lines of all apps may take
-    std::string store = "sqlite";               // or "postgres:TARGET", "file:PATH" (bin/store.hpp)
+    std::string store = "sqlite";      // or "postgres:TARGET", "file:PATH" (bin/store.hpp)
     std::string log_level = "info";
 
     // What follows is for loco-api in a cluster (deploy/helm/loco writes it).

@@ -139,8 +139,7 @@ Service gateway_service(const ServerConfig& config, const std::string& program) 
 Service api_service(const ServerConfig& config, const std::string& program) {
     return {
         .name = "loco-api",
-        .command = {.argv = {program, "serve", "--config",
-                             Layout(config.data_dir).server_config()},
+        .command = {.argv = {program, "serve", "--config", Layout(config.data_dir).server_config()},
                     .oom_score_adj = kOomScoreOfParts},
         .ready = [url = "http://" + config.ops_listen + "/readyz"] { return answers(url, 299); },
         .stop_within = std::chrono::seconds(20)};

@@ -39,8 +39,7 @@ std::string part_of_file(const std::string& name) {
 // The next of the same day. In the order of their names, too.
 std::string part_after(const std::string& part) {
     constexpr std::size_t kDigits = 6;
-    const int number =
-        part.size() == kForm.size() ? 0 : std::stoi(part.substr(kForm.size() + 1));
+    const int number = part.size() == kForm.size() ? 0 : std::stoi(part.substr(kForm.size() + 1));
     const auto digits = std::to_string(number + 1);
     if (digits.size() > kDigits) return part;  // no day has so many
     return part.substr(0, kForm.size()) + "." + std::string(kDigits - digits.size(), '0') + digits;

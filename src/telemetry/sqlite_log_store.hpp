@@ -63,7 +63,8 @@ class SqliteLogStore final : public LogStore {
     std::mutex append_mutex_;  // one batch at a time; taken before days_mutex_
     std::int64_t next_seq_ = 1;
     std::mutex days_mutex_;
-    std::map<std::string, Day> days_;  // by "2026-11-23", and "2026-11-23.000001" for more of that day
+    std::map<std::string, Day>
+        days_;  // by "2026-11-23", and "2026-11-23.000001" for more of that day
 };
 
 }  // namespace loco::telemetry

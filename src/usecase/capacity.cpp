@@ -8,10 +8,16 @@ namespace {
 
 constexpr int kAllApps = std::numeric_limits<int>::max();
 
-bool makes_room(const Instance& instance) {
-    return instance.state == InstanceState::draining ||
-           instance.state == InstanceState::stopping || instance.state == InstanceState::finished;
+bool ends(const Instance& instance) {
+    return instance.state == InstanceState::draining || instance.state == InstanceState::stopping ||
+           instance.state == InstanceState::finished;
 }
+
+// By its rows of instances.
+struct Running {
+    Share share;
+    bool some_end = false;
+};
 
 // What serves, and would serve again if what is being rolled out failed.
 struct Old {
@@ -33,7 +39,8 @@ Result<Old> old_of(const ReadTx& tx, const App& app, const Deployment* holder) {
 }
 
 // Of an app that a deployment holds: its rollout at its height.
-Result<Share> held_by(const ReadTx& tx, const App& app, const Deployment& holder) {
+Result<Share> height_of(const ReadTx& tx, const App& app) {
+    LOCO_ASSIGN(const auto holder, tx.deployment(*app.lock));
     LOCO_ASSIGN(const auto old, old_of(tx, app, &holder));
     std::optional<Release> release;
     if (holder.release) {
@@ -45,6 +52,17 @@ Result<Share> held_by(const ReadTx& tx, const App& app, const Deployment& holder
                     .scale = app.scale,
                     .in_place = holder.set && holder.set != holder.id,
                     .command = holder.state <= DeploymentState::releasing});
+}
+
+Result<Share> held_by(const ReadTx& tx, const App& app, const Running& running) {
+    if (app.destroying) return running.share;
+    if (app.lock) return height_of(tx, app);
+    // What had made room for a rollout that failed (strategy = "recreate") is about to be started again: it is as good as there.
+    if (!running.some_end || !app.live_release) return running.share;
+    LOCO_ASSIGN(const auto live, tx.release(*app.live_release));
+    const auto need = need_of(live.spec, app.scale);
+    return Share{.cpu_millis = std::max(running.share.cpu_millis, need.cpu_millis),
+                 .memory_bytes = std::max(running.share.memory_bytes, need.memory_bytes)};
 }
 
 const char* words_of(DeploymentKind kind) {
@@ -62,11 +80,15 @@ const char* words_of(DeploymentKind kind) {
 }  // namespace
 
 Result<std::vector<Holding>> holdings(const ReadTx& tx, const AppId& but) {
-    std::map<AppId, Share> running;
+    std::map<AppId, Running> running;
     LOCO_ASSIGN(const auto instances, tx.all_instances());
     for (const auto& one : instances) {
-        if (makes_room(one)) continue;
-        running[one.app] += {.cpu_millis = one.cpu_millis, .memory_bytes = one.memory_bytes};
+        auto& app = running[one.app];
+        if (ends(one)) {
+            app.some_end = true;
+        } else {
+            app.share += {.cpu_millis = one.cpu_millis, .memory_bytes = one.memory_bytes};
+        }
     }
     std::vector<Holding> out;
     LOCO_ASSIGN(const auto teams, tx.teams());
@@ -74,11 +96,7 @@ Result<std::vector<Holding>> holdings(const ReadTx& tx, const AppId& but) {
         LOCO_ASSIGN(const auto apps, tx.apps(team.id, "", kAllApps));
         for (const auto& app : apps) {
             if (app.id == but) continue;
-            Share share = running[app.id];
-            if (app.lock && !app.destroying) {
-                LOCO_ASSIGN(const auto holder, tx.deployment(*app.lock));
-                LOCO_ASSIGN(share, held_by(tx, app, holder));
-            }
+            LOCO_ASSIGN(const auto share, held_by(tx, app, running[app.id]));
             if (share != Share()) out.push_back({team.id, app.name, share});
         }
     }

@@ -82,11 +82,12 @@ def test_what_does_not_fit_beside_what_serves_is_refused_by_every_command_and_wh
     assert "needs 200 MiB more, and" in refused(loco, "scale", "--replicas", "3", "-a", "first", code="not_enough_memory")
     assert "change of variables of first" in refused(loco, "env", "set", "KEY=value", "-a", "first", code="not_enough_memory")
     assert loco.release("first") == "v2" and loco.release("second") == "v1"
-    assert {one["kind"] for one in loco.events("first")[-1:]} == {"deployment.live"}, "nothing was begun"
+    assert len(loco.call("GET", loco.path("first") + "/deployments").json()["items"]) == 2, "nothing was begun"
     assert loco.run("env", "list", "-a", "first", "--json").json()["items"] == []
 
     held = machine(loco)
-    assert held["memory"] | {"held_bytes": 200 * MI, "free_bytes": 56 * MI, "for_apps_bytes": 256 * MI} == held["memory"]
+    assert {key: held["memory"][key] // MI for key in ("for_apps_bytes", "held_bytes", "free_bytes")} == {
+        "for_apps_bytes": 256, "held_bytes": 200, "free_bytes": 56}
     assert [(one["app"], one["memory_bytes"]) for one in held["apps"]] == [("first", 100 * MI), ("second", 100 * MI)]
 
     # One after the other, it fits; and so it does when another makes room.
@@ -106,7 +107,7 @@ def test_what_is_live_comes_back_on_a_machine_that_has_become_too_small_for_it(l
     loco.down()
     loco.up()
     until(lambda: loco.release("lasting") == "v1" and loco.release("also") == "v1", 60)
-    assert machine(loco)["memory"]["free_bytes"] == (20 - 200) * MI
+    assert machine(loco)["memory"]["free_bytes"] // MI == 20 - 200
     assert "nothing is free" in refused(loco, "restart", "-a", "lasting", code="not_enough_memory")
     container, = loco.instances("lasting")
     loco.engine.docker("kill", container)
@@ -133,8 +134,9 @@ def test_more_cpu_at_most_than_the_machine_has_is_as_much_as_it_has(loco, app):
 
 def test_a_container_that_has_written_more_than_it_may_is_told_and_started_anew(loco, app):
     folder = app("hoarder")
-    (folder.path / "empty").mkdir()
-    dockerfile = DOCKERFILE.format(user="10001", version="1").replace("USER", "COPY --chown=10001:10001 empty /data\nUSER")
+    (folder.path / "own").mkdir()
+    (folder.path / "own/file").write_text("small")
+    dockerfile = DOCKERFILE.format(user="10001", version="1").replace("USER", "COPY --chown=10001:10001 own /data\nUSER")
     loco.deploy(folder.image("1", dockerfile=dockerfile))
     container, = loco.instances("hoarder")
     assert loco.fetch("hoarder", "/write?path=/data/file&mb=12").text.strip() == "written"

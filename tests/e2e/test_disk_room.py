@@ -1,5 +1,7 @@
 """A disk that fills, for real: everything of a Loco on one small file system in memory, with a container engine of its own."""
+import contextlib
 import os
+import re
 import subprocess
 
 import pytest
@@ -38,14 +40,14 @@ class Disk:
 
     def fill(self) -> None:
         """To the last byte."""
-        with self.filler.open("ab") as file:
-            while True:
-                try:
-                    for size in (MI, 4096):
-                        while file.write(b"x" * size):
-                            file.flush()
-                except OSError:
-                    return
+        file = os.open(self.filler, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            for size in (MI, 4096, 1):
+                with contextlib.suppress(OSError):
+                    while os.write(file, b"x" * size):
+                        pass
+        finally:
+            os.close(file)
 
     def empty(self) -> None:
         self.filler.unlink(missing_ok=True)
@@ -66,7 +68,8 @@ def small():
             config = platform.data / "loco-api.toml"
             text = config.read_text()
             for key, value in (("disk_low", f"{LOW}Mi"), ("disk_full", f"{FULL}Mi")):
-                text = text.replace(f"{key} = ''", f"{key} = '{value}'")
+                text, changed = re.subn(rf"^{key} = .*$", f"{key} = '{value}'", text, flags=re.M)
+                assert changed == 1, text
             config.write_text(text)
             platform.up()
             platform.engine.host = f"unix://{next(platform.data.rglob('docker.sock'))}"

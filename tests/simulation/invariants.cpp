@@ -91,8 +91,8 @@ bool World::check_cuts() {
 
 bool World::check() {
     if (place_ == Place::cluster) return check_rows() && check_cluster();
-    return check_rows() && check_room_is_kept() && check_went_live() && check_containers() && check_gateway() &&
-           check_cuts() && check_service();
+    return check_rows() && check_room_is_kept() && check_went_live() && check_containers() &&
+           check_gateway() && check_cuts() && check_service();
 }
 
 // What was admitted fits into the machine, whatever came meanwhile, also at the height of every rollout.
@@ -115,8 +115,8 @@ bool World::check_room_is_kept() {
     });
     const auto room = room_of(size_, {});
     if (sum.memory_bytes > room.memory_bytes || sum.cpu_millis > room.cpu_millis)
-        return broken("apps hold more than the machine has: " + size_text(sum.memory_bytes) + " of " +
-                      size_text(room.memory_bytes));
+        return broken("apps hold more than the machine has: " + size_text(sum.memory_bytes) +
+                      " of " + size_text(room.memory_bytes));
     return true;
 }
 

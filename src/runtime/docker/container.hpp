@@ -13,7 +13,7 @@ struct ContainerPolicy {
     std::string loco;  // whose containers: label loco.dev/instance-of
     std::int64_t pids_limit = 512;
     std::int64_t most_cpu_millis = 1'000'000;  // a limit beyond the machine's cores is none
-    std::int64_t log_megabytes = 10;  // of each of two files that the engine keeps
+    std::int64_t log_megabytes = 10;           // of each of two files that the engine keeps
 };
 
 // `image` is the reference or id that the engine knows it by, `network` the network's id.

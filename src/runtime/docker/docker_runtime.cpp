@@ -458,7 +458,8 @@ Result<std::vector<ResourceUsage>> DockerRuntime::usage(const AppId& app) {
 Result<MachineSize> DockerRuntime::machine() {
     LOCO_ASSIGN(const auto info, engine_.info());
     if (info.cpus < 1 || info.memory_bytes < 1)
-        return fail(ErrorKind::unavailable, "the container engine does not say how large its machine is");
+        return fail(ErrorKind::unavailable,
+                    "the container engine does not say how large its machine is");
     cpus_ = info.cpus;
     return MachineSize{.cpu_millis = std::int64_t{info.cpus} * 1000,
                        .memory_bytes = info.memory_bytes,

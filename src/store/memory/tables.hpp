@@ -21,8 +21,8 @@ struct Tables {
     Table<Instance> instances;
     Table<Host> hosts;
     Table<IdempotencyRecord> idempotency;
-    std::vector<Event> events;    // events[i].seq == i + 1
-    std::size_t events_kept = 0;  // committed
+    std::vector<Event> events;              // events[i].seq == i + 1
+    std::size_t events_kept = 0;            // committed
     std::set<std::int64_t> events_removed;  // their seqs
     std::set<std::int64_t> events_removed_kept;
 

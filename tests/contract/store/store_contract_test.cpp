@@ -417,8 +417,8 @@ TEST_P(StoreContract, OfAnAppsEventsOnlyTheNewestStayAndNumbersAreNotGivenAgain)
     });
     const auto kinds = [&](const App& app) {
         std::vector<std::string> all;
-        const auto rows = *read<std::vector<Event>>(
-            [&](auto& tx) { return tx.events({.app = app.id}, 0, 100); });
+        const auto rows =
+            *read<std::vector<Event>>([&](auto& tx) { return tx.events({.app = app.id}, 0, 100); });
         for (const auto& row : rows) all.push_back(row.kind);
         return all;
     };

@@ -39,7 +39,8 @@ struct Case {
     std::vector<std::string> steps = {};
 };
 
-const std::string kSee = "see what the machine has and what holds it: GET /api/v1/machine, or loco doctor";
+const std::string kSee =
+    "see what the machine has and what holds it: GET /api/v1/machine, or loco doctor";
 const std::string kLess = "ask for less: [resources] memory in loco.toml, or loco scale -a shop";
 
 std::vector<Case> cases() {
@@ -51,7 +52,8 @@ std::vector<Case> cases() {
          spec_of(2, 512 * kMi),
          {holding("blog", 2 * kGi), holding("api", kGi)},
          "not_enough_memory",
-         "not enough memory on this machine: the deploy of shop needs 1 GiB, and of 3.5 GiB for apps "
+         "not enough memory on this machine: the deploy of shop needs 1 GiB, and of 3.5 GiB for "
+         "apps "
          "614 MiB is free; held by blog 2 GiB, api 1 GiB",
          {kLess, "or make room: loco scale -a blog with less, or loco destroy what is not needed",
           kSee}},
@@ -77,19 +79,22 @@ std::vector<Case> cases() {
          spec_of(1, 3 * kGi, 250, Strategy::recreate),
          {holding("blog", kGi)},
          "not_enough_memory",
-         "not enough memory on this machine: the deploy of shop needs 2 GiB more, and of 3.5 GiB for "
+         "not enough memory on this machine: the deploy of shop needs 2 GiB more, and of 3.5 GiB "
+         "for "
          "apps 1.5 GiB is free; held by blog 1 GiB, shop 1 GiB",
          {kLess, "or make room: loco scale -a blog with less, or loco destroy what is not needed",
           kSee}},
         {"other teams' apps have no names, and many are summed up",
          {},
          spec_of(1, kGi),
-         {holding("a", 700 * kMi), holding("secret", 700 * kMi, kStrangers), holding("b", 600 * kMi),
-          holding("c", 500 * kMi), holding("d", 300 * kMi), holding("e", 200 * kMi),
-          holding("hidden", 100 * kMi, kStrangers)},
+         {holding("a", 700 * kMi), holding("secret", 700 * kMi, kStrangers),
+          holding("b", 600 * kMi), holding("c", 500 * kMi), holding("d", 300 * kMi),
+          holding("e", 200 * kMi), holding("hidden", 100 * kMi, kStrangers)},
          "not_enough_memory",
-         "not enough memory on this machine: the deploy of shop needs 1 GiB, and of 3.5 GiB for apps "
-         "586 MiB is free; held by a 700 MiB, b 600 MiB, c 500 MiB, d 300 MiB, 3 other apps 1000 MiB",
+         "not enough memory on this machine: the deploy of shop needs 1 GiB, and of 3.5 GiB for "
+         "apps "
+         "586 MiB is free; held by a 700 MiB, b 600 MiB, c 500 MiB, d 300 MiB, 3 other apps 1000 "
+         "MiB",
          {kLess, "or make room: loco scale -a a with less, or loco destroy what is not needed",
           kSee}},
         {"a machine that others have filled",
@@ -242,7 +247,8 @@ TEST(CapacityTest, ADisksStateEndsWithALittleMoreThanItBeginsWith) {
 }
 
 WatchedDisk watched(const Disk& disk, DiskState state) {
-    return {.disk = disk, .marks = {.low_bytes = 200 * kMi, .full_bytes = 100 * kMi}, .state = state};
+    return {
+        .disk = disk, .marks = {.low_bytes = 200 * kMi, .full_bytes = 100 * kMi}, .state = state};
 }
 
 TEST(CapacityTest, ADiskThatIsNotWellIsToldWithWhatToDo) {

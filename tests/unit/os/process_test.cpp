@@ -238,7 +238,8 @@ TEST(StartDaemon, gets_what_it_is_given_and_little_of_the_callers_environment) {
     std::filesystem::remove(log);
 }
 
-TEST(StartDaemon, may_be_taken_more_or_less_gladly_when_memory_is_short_as_far_as_that_is_permitted) {
+TEST(StartDaemon,
+     may_be_taken_more_or_less_gladly_when_memory_is_short_as_far_as_that_is_permitted) {
     const auto score_of = [](int wanted) {
         auto command = sh("exec sleep 1000");
         command.oom_score_adj = wanted;

@@ -90,11 +90,10 @@ class HousekeepingTest : public testing::Test {
          .clock = clock_,
          .runtime = runtime_,
          .machine = [this] { return facts_; },
-         .prune_builds =
-             [this](bool short_of_room) -> Result<> {
-                 pruned_.push_back(short_of_room);
-                 return {};
-             },
+         .prune_builds = [this](bool short_of_room) -> Result<> {
+             pruned_.push_back(short_of_room);
+             return {};
+         },
          .collect_garbage = [this] { ++collections_; },
          .measure = [] { return std::map<std::string, std::int64_t>{{"database", 7}}; }},
         {.writable_max = 100 * kMi, .events_kept = 10}};
@@ -158,10 +157,11 @@ TEST_F(HousekeepingTest, AContainerThatWritesMuchIsWarnedOfAndBeyondItsBoundStop
     step(std::chrono::minutes(5));
     step(std::chrono::minutes(5));
     EXPECT_EQ(events(), std::vector<std::string>{"instance.disk_warning"});
-    EXPECT_EQ(last_message_,
-              "web.0 has written 85 MiB into its container; beyond 100 MiB it is stopped and started "
-              "anew without it: keep data in a database or a bucket, or raise writable_max in the "
-              "server's loco-api.toml");
+    EXPECT_EQ(
+        last_message_,
+        "web.0 has written 85 MiB into its container; beyond 100 MiB it is stopped and started "
+        "anew without it: keep data in a database or a bucket, or raise writable_max in the "
+        "server's loco-api.toml");
     EXPECT_TRUE(runtime_.running(instance_.id));
     runtime_.set_written(instance_.id, 101 * kMi);
     step(std::chrono::minutes(5));

@@ -36,7 +36,8 @@ TEST_F(ServerConfigTest, EveryMistakeIsNamedAtOnce) {
     const auto read = this->read(
         "listen = \"nowhere\"\nlog_level = 3\ncollect_every = \"often\"\ntypo = 1\nsubnets = "
         "\"10.0.0.0/30\"\ndata_dir = "
-        "\"relative\"\nmemory_reserve = \"much\"\ncpu_overcommit = 0\ndisk_low = \"1Gi\"\ndisk_full = "
+        "\"relative\"\nmemory_reserve = \"much\"\ncpu_overcommit = 0\ndisk_low = "
+        "\"1Gi\"\ndisk_full = "
         "\"2Gi\"\nwritable_max = \"100m\"\n");
     ASSERT_FALSE(read);
     EXPECT_EQ(read.error().kind, ErrorKind::invalid);

@@ -106,11 +106,11 @@ TEST_F(CapacityTest, WhatStartsBesideWhatServesIsRefusedAndWhatServesIsNotTouche
     expect_no_memory(scale(context_, actor_, app().id, {.process = {}, .change = {.replicas = 2}}));
     EnvChange change;
     change.values["KEY"] = Secret<>("value");
-    expect_no_memory(change_env(
-        context_, actor_, app().id, change,
-        [](const AppId&, const std::string&, const Secret<>&) -> Result<std::string> {
-            return std::string("sealed");
-        }));
+    expect_no_memory(
+        change_env(context_, actor_, app().id, change,
+                   [](const AppId&, const std::string&, const Secret<>&) -> Result<std::string> {
+                       return std::string("sealed");
+                   }));
     EXPECT_EQ(app(), before) << "no lock, no scale, no version of the environment";
     read([&](const ReadTx& tx) {
         EXPECT_TRUE(tx.open_deployments(before.id)->empty());
@@ -131,21 +131,28 @@ TEST_F(CapacityTest, LessThanItHoldsIsNeverRefused) {
     EXPECT_TRUE(scale(context_, actor_, app().id, {.process = {}, .change = {.replicas = 1}}));
 }
 
-TEST_F(CapacityTest, WhatIsBeingStoppedHoldsNothing) {
+TEST_F(CapacityTest, WhatIsBeingStoppedHoldsNothingUnlessItIsToBeStartedAgain) {
+    const auto enter_all = [&](const std::vector<InstanceState>& states) {
+        EXPECT_TRUE(store_.write([&](WriteTx& tx) -> Result<> {
+            LOCO_ASSIGN(auto all, tx.all_instances());
+            for (std::size_t i = 0; i < all.size(); ++i) {
+                all[i].state = states[i];
+                LOCO_TRY(tx.put(all[i]));
+            }
+            return {};
+        }));
+    };
+    using enum InstanceState;
     run_instances(deploy(kDigest), 3);
-    EXPECT_EQ(held().memory_bytes, 768 * kMi);
-    EXPECT_TRUE(store_.write([&](WriteTx& tx) -> Result<> {
-        LOCO_ASSIGN(const auto all, tx.all_instances());
-        auto state = InstanceState::draining;
-        for (auto one : all) {
-            one.state = state;
-            LOCO_TRY(tx.put(one));
-            state = state == InstanceState::draining ? InstanceState::stopping
-                                                     : InstanceState::backoff;
-        }
-        return {};
-    }));
+    EXPECT_EQ(held().memory_bytes, 768 * kMi) << "also what is there besides what is wanted";
+    enter_all({draining, stopping, backoff});
     EXPECT_EQ(held().memory_bytes, 256 * kMi) << "what waits to be started again holds its place";
+    enter_all({stopping, stopping, stopping});
+    EXPECT_EQ(held().memory_bytes, 256 * kMi) << "one is wanted: it comes back";
+    auto row = app();
+    row.scale["web"].replicas = 0;
+    EXPECT_TRUE(store_.write([&](WriteTx& tx) { return tx.put(row); }));
+    EXPECT_EQ(held().memory_bytes, 0);
 }
 
 TEST_F(CapacityTest, NothingIsRefusedWhileTheEngineHasNotToldHowLargeTheMachineIs) {

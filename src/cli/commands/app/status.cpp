@@ -190,7 +190,8 @@ Command status_command() {
             .help =
                 "Its release, its URLs, each instance with what it uses, its HTTP counters, and a "
                 "deployment that is under way "
-                "or has failed; and what the server's machine has too little of.\n\n    loco status\n    loco status -a shop --json",
+                "or has failed; and what the server's machine has too little of.\n\n    loco "
+                "status\n    loco status -a shop --json",
             .about_an_app = true,
             .run = run_status};
 }
