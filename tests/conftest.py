@@ -1,5 +1,7 @@
 """What all Python tests share: the engine, a platform of the test's own, folders of apps."""
+import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,10 +13,11 @@ pytest.register_assert_rewrite("support.web", "support.load", "support.platform"
                                "support.cluster_platform", "support.wait")
 
 from support import cluster as clusters  # noqa: E402
+from support import coverage  # noqa: E402
 from support import engine as engines  # noqa: E402
 from support import probe  # noqa: E402
 from support.cluster_platform import running_on_cluster  # noqa: E402
-from support.platform import running  # noqa: E402
+from support.platform import BINARIES, running  # noqa: E402
 from support.postgres import Postgres  # noqa: E402
 from support.wait import until  # noqa: E402
 
@@ -35,6 +38,15 @@ def pytest_collection_modifyitems(config, items):
     config.hook.pytest_deselected(items=left_out)
     for item in left_out:
         print(f"    not on a cluster: {item.name}: {item.get_closest_marker('one_machine').args[0]}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def every_code_is_explained():
+    """No error code was seen, by whatever test, that `loco explain` does not know."""
+    yield
+    if coverage.codes_seen:
+        done = subprocess.run([BINARIES / "loco", "explain", "--json"], env={}, capture_output=True, text=True, check=True)
+        assert coverage.wrong_codes(json.loads(done.stdout)["codes"], coverage.codes_seen) == []
 
 
 @pytest.fixture(scope="session")

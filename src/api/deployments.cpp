@@ -5,6 +5,7 @@
 
 #include "api/handlers.hpp"
 #include "api/json.hpp"
+#include "domain/catalogue.hpp"
 #include "spec/json_value.hpp"
 
 namespace loco::api {
@@ -124,6 +125,25 @@ Diagnosis read_failure(Body& body, const json::value& failure) {
     diagnosis.message = text("message", 2000);
     diagnosis.evidence = text("evidence", 16U << 10);
     if (diagnosis.message.empty()) body.wrong("failure.message is missing");
+    if (const auto* steps = failure.as_object().if_contains("next_steps")) {
+        constexpr std::size_t kMaxSteps = 20;
+        if (!steps->is_array() || steps->as_array().size() > kMaxSteps) {
+            body.wrong("failure.next_steps must be an array of at most 20");
+            return diagnosis;
+        }
+        for (const auto& step : steps->as_array()) {
+            if (!step.is_string()) {
+                body.wrong("failure.next_steps must hold strings");
+                return diagnosis;
+            }
+            diagnosis.next_steps.emplace_back(cut(step.as_string(), 500));
+        }
+    }
+    // What a client reports failed before there was an image, whatever it was: its code says which kind of failure.
+    if (const auto known = explain(diagnosis.code); known.entry != nullptr) {
+        diagnosis.kind = static_cast<std::uint8_t>(known.entry->kind);
+        if (known.section->phase == "pushing") diagnosis.phase = "pushing";
+    }
     return diagnosis;
 }
 

@@ -6,6 +6,7 @@
 #include "api/idempotency.hpp"
 #include "api/json.hpp"
 #include "base/log.hpp"
+#include "domain/catalogue.hpp"
 #include "identity/authenticator.hpp"
 
 namespace loco::api {
@@ -61,10 +62,11 @@ Found find_route(const http::Request& request) {
     return found;
 }
 
-std::unexpected<Error> no_such(std::string_view noun, std::string_view name, std::string hint) {
+std::unexpected<Error> no_such(std::string_view noun, std::string_view name, std::string hint,
+                               std::string code) {
     return fail(ErrorKind::not_found,
                 "no " + std::string(noun) + " " + std::string(name.substr(0, 64)), std::move(hint),
-                "no_such_" + std::string(noun));
+                std::move(code));
 }
 
 Result<std::optional<Role>> role_in(const ReadTx& tx, const UserId& user, const TeamId& team) {
@@ -87,7 +89,7 @@ Result<> resolve(const ReadTx& tx, const Params& params, const Route& route, Cal
         return fail(team.error());
     }
     if (!team || !role || (call.principal.only_team && *call.principal.only_team != team->id)) {
-        return no_such("team", team_name->second, "see yours with `loco whoami`");
+        return no_such("team", team_name->second, "see yours with `loco whoami`", "no_such_team");
     }
     call.team = *team;
     call.role = *role;
@@ -107,7 +109,7 @@ Result<> resolve(const ReadTx& tx, const Params& params, const Route& route, Cal
     auto app = tx.app_by_name(call.team.id, app_name->second);
     if (!app) {
         if (app.error().kind != ErrorKind::not_found) return fail(app.error());
-        return no_such("app", app_name->second, "see the team's with `loco apps`");
+        return no_such("app", app_name->second, "see the team's with `loco apps`", "no_such_app");
     }
     call.app = std::move(*app);
     const auto id = params.find("id");
@@ -117,7 +119,8 @@ Result<> resolve(const ReadTx& tx, const Params& params, const Route& route, Cal
     if (!deployment && deployment.error().kind != ErrorKind::not_found)
         return fail(deployment.error());
     if (!deployment || deployment->app != call.app.id) {
-        return no_such("deployment", id->second, "see the app's history with `loco events`");
+        return no_such("deployment", id->second, "see the app's history with `loco events`",
+                       "no_such_deployment");
     }
     call.deployment = std::move(*deployment);
     return {};
@@ -233,9 +236,8 @@ std::function<http::Response(int, std::string_view, std::string_view)> make_refu
     return [&services](int status, std::string_view code, std::string_view detail) {
         const auto request_id =
             make_id("req_", services.context.clock.now(), services.context.random);
-        auto kind = ErrorKind::invalid;
-        if (status == 413) kind = ErrorKind::too_large;
-        if (status >= 500) kind = ErrorKind::unavailable;
+        const auto* known = explain(code).entry;
+        const auto kind = known != nullptr ? known->kind : ErrorKind::invalid;
         auto response =
             problem(Error{.kind = kind, .message = std::string(detail), .code = std::string(code)},
                     request_id, status);

@@ -30,6 +30,7 @@
 #include "registry/config.hpp"
 #include "registry/distribution_client.hpp"
 #include "registry/token_service.hpp"
+#include "spec/quantity.hpp"
 #include "telemetry/fan_out.hpp"
 #include "telemetry/metrics.hpp"
 #include "usecase/bootstrap.hpp"
@@ -52,11 +53,14 @@ std::string machine_platform() {
 
 Result<Config> make_config(const platform::ServerConfig& server) {
     const auto url = platform::external_url(server);
+    const auto max_image = spec::parse_memory(server.max_image_size);
+    if (!max_image) return fail(spec::to_error("max_image_size", max_image.error()));
     return Config{
         .base_domain = server.base_domain,
         .gateway_port = url.port,
         .https = url.https,
         .platform = machine_platform(),
+        .max_image_bytes = *max_image,
         .runtime = server.runtime == "kubernetes" ? RuntimeKind::kubernetes : RuntimeKind::machine};
 }
 

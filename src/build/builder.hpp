@@ -25,6 +25,7 @@ struct BuildRequest {
     std::map<std::string, std::filesystem::path> secrets = {};  // id → file
     std::vector<std::string> tags = {};
     std::map<std::string, std::string> labels = {};
+    std::uint64_t max_context_bytes = kMaxContext;
     bool pull = false;  // ask for newer base images
     bool no_cache = false;
 };

@@ -123,7 +123,7 @@ Result<> check_secrets(const BuildRequest& request) {
         return fail(ErrorKind::invalid,
                     "the build secret \"" + id + "\" cannot be read from " + file.string(),
                     "create the file, or correct [build] secrets in loco.toml",
-                    "build_secret_missing");
+                    "build_secret_unreadable");
     }
     return {};
 }
@@ -164,8 +164,10 @@ std::expected<BuildResult, BuildFailure> DockerBuilder::build(const BuildRequest
     if (!version) return failure(version.error());
     if (auto checked = check_secrets(request); !checked) return failure(checked.error());
 
-    PackRequest pack{
-        .context = request.context, .dockerfile = request.dockerfile, .cancelled = hooks.cancelled};
+    PackRequest pack{.context = request.context,
+                     .dockerfile = request.dockerfile,
+                     .max_bytes = request.max_context_bytes,
+                     .cancelled = hooks.cancelled};
     for (const auto& [id, file] : request.secrets) pack.secret_files.push_back(file);
     auto context = Context::scan(pack);
     if (!context) return failure(std::move(context).error());

@@ -76,7 +76,8 @@ class Walk {
 
 Result<> Walk::folder(const std::string& path, bool guarded, int depth) {
     if (depth > kMaxDepth) {
-        return fail(ErrorKind::too_large, "the build context is nested too deeply: " + path);
+        return fail(ErrorKind::too_large, "the build context is nested too deeply: " + path,
+                    "leave it out in .dockerignore", "context_too_large");
     }
     std::error_code error;
     std::vector<std::string> names;
@@ -84,16 +85,17 @@ Result<> Walk::folder(const std::string& path, bool guarded, int depth) {
          it.increment(error)) {
         names.push_back(it->path().filename().string());
         if (names.size() > request_.max_entries) {
-            return fail(ErrorKind::too_large, "the folder " + path + " holds more than " +
-                                                  std::to_string(request_.max_entries) +
-                                                  " entries");
+            return fail(ErrorKind::too_large,
+                        "the folder " + (path.empty() ? "." : path) + " holds more than " +
+                            std::to_string(request_.max_entries) + " entries",
+                        "leave it out in .dockerignore", "context_too_large");
         }
     }
     if (error) {
         return fail(
             ErrorKind::forbidden,
             "cannot read the folder " + (path.empty() ? "." : path) + ": " + error.message(),
-            "leave it out in .dockerignore, or make it readable");
+            "leave it out in .dockerignore, or make it readable", "context_unreadable");
     }
     std::ranges::sort(names);
     for (const auto& name : names) {
@@ -179,12 +181,17 @@ Result<> Walk::add(TarEntry entry) {
         return {};
     }
     context_.find_largest();
+    const auto bound = context_.summary.bytes > request_.max_bytes
+                           ? megabytes(request_.max_bytes)
+                           : std::to_string(request_.max_entries) + " files and folders";
     Error error{.kind = ErrorKind::too_large,
-                .message = "the build context is larger than " + megabytes(request_.max_bytes) +
-                           " or " + std::to_string(request_.max_entries) + " entries",
-                .hint = "leave out what the build does not need in .dockerignore",
+                .message = "the build context is larger than " + bound,
+                .hint =
+                    "leave out what the build does not need in .dockerignore, or allow more: "
+                    "loco deploy --max-context 20Gi",
                 .code = "context_too_large"};
     for (const auto& offender : context_.summary.largest) {
+        if (offender.bytes < context_.summary.bytes / 20) break;  // leaving that out helps nobody
         error.next_steps.push_back("leave out " + offender.path + " (" + megabytes(offender.bytes) +
                                    ") in .dockerignore");
     }

@@ -16,11 +16,14 @@
 
 namespace loco::build {
 
+// What a context may have where nobody says otherwise.
+inline constexpr std::uint64_t kMaxContext = 8ULL << 30;
+
 struct PackRequest {
     std::filesystem::path context;                         // a folder
     std::filesystem::path dockerfile;                      // may lie outside the context
     std::vector<std::filesystem::path> secret_files = {};  // never packed: given as secret mounts
-    std::uint64_t max_bytes = 8ULL << 30;
+    std::uint64_t max_bytes = kMaxContext;
     std::size_t max_entries = 500'000;
     std::function<bool()> cancelled = {};
 };

@@ -81,6 +81,7 @@ Result<PushOutcome> push(engine::Engine& engine, http::Client& client, const Pus
     if (!pushed) {
         Error error = std::move(pushed).error();
         if (error.kind == ErrorKind::forbidden) error.code = "push_forbidden";
+        if (error.kind == ErrorKind::unavailable && error.code.empty()) error.code = "push_failed";
         return fail(std::move(error));
     }
     LOCO_TRY(verify(client, request, pushed->digest));

@@ -76,6 +76,11 @@ Result<> TarStream::Impl::begin(const TarEntry& entry) {
         file = ::open(full.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         if (file < 0) {
             if (errno == ENOENT || errno == ELOOP) return changed(entry.path);
+            if (errno == EACCES || errno == EPERM) {
+                return fail(ErrorKind::forbidden, "you may not read " + entry.path,
+                            "leave it out in .dockerignore, or make it readable",
+                            "context_unreadable");
+            }
             return fail_errno(errno, "read " + entry.path);
         }
         struct stat status{};

@@ -70,8 +70,14 @@ std::optional<Error> failure_of(const json::value& deployment) {
     Error error{.kind = ErrorKind::rollout_failed,
                 .message = "the deployment was " + state,
                 .hint = {},
-                .code = state};
-    if (state == "cancelled") error.kind = ErrorKind::interrupted;
+                .code = "deployment_failed"};
+    if (state == "cancelled") {
+        error.kind = ErrorKind::interrupted;
+        error.code = "cancelled";
+    } else if (state == "superseded") {
+        error.kind = ErrorKind::conflict;
+        error.code = "superseded";
+    }
     if (!diagnosis.is_object()) return error;
     error.kind = kind_of_exit(int_at(diagnosis, "exit_status"));
     error.message = text_at(diagnosis, "message");

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "domain/catalogue.hpp"
 #include "spec/folder.hpp"
 
 namespace loco::cli {
@@ -166,24 +167,26 @@ Result<bool> Invocation::confirm(std::string_view question, std::string_view fla
     return answer == "y" || answer == "Y" || answer == "yes";
 }
 
+std::string how_to_learn_more(std::string_view code) {
+    if (code.empty() || code == "usage" || code == "already_reported") return {};
+    const auto known = explain(code);
+    // A server may be newer than this client.
+    if (known.entry == nullptr) return "code " + harmless(code, false);
+    const bool explains = known.section->phase != "general" && known.section->phase != "inside";
+    return explains ? "loco explain " + std::string(code) : std::string();
+}
+
 int report(Terminal& terminal, const Parsed& parsed, const Error& error) {
     const bool colour = terminal.err_is_terminal() && colour_allowed(parsed);
     // Much of it is others' words: a container's, a server's. Line by line, without what could steer a terminal.
-    const auto shown = [](std::string_view words) {
-        std::string safe;
-        while (true) {
-            const auto end = words.find('\n');
-            safe += harmless(words.substr(0, end), false);
-            if (end == std::string_view::npos) return safe;
-            safe += '\n';
-            words.remove_prefix(end + 1);
-        }
-    };
-    std::string text = styled("error:", Style::red, colour) + " " + shown(error.message) + "\n";
+    std::string text =
+        styled("error:", Style::red, colour) + " " + harmless_lines(error.message) + "\n";
     if (!error.hint.empty())
-        text += styled(" hint:", Style::cyan, colour) + " " + shown(error.hint) + "\n";
+        text += styled(" hint:", Style::cyan, colour) + " " + harmless_lines(error.hint) + "\n";
     for (const auto& step : error.next_steps)
-        text += "       " + styled(shown(step), Style::bold, colour) + "\n";
+        text += "       " + styled(harmless_lines(step), Style::bold, colour) + "\n";
+    if (const auto more = how_to_learn_more(error.code); !more.empty())
+        text += styled(" more: " + more, Style::dim, colour) + "\n";
     terminal.err(text);
     const int exit_status = traits(error.kind).exit_status;
     if (parsed.json && error.code != "already_reported") {

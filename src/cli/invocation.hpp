@@ -79,6 +79,9 @@ class Invocation {
 // Whether a terminal may be written to in colour: --no-color, NO_COLOR (https://no-color.org) and TERM=dumb say no.
 [[nodiscard]] bool colour_allowed(const Parsed& parsed);
 
+// "loco explain CODE": where to learn more than the code of an error says; empty where there is no more.
+[[nodiscard]] std::string how_to_learn_more(std::string_view code);
+
 // Tells an error on stderr (with --json as one JSON document on stdout as well) and gives its exit status.
 int report(Terminal& terminal, const Parsed& parsed, const Error& error);
 

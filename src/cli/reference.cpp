@@ -50,13 +50,13 @@ file.
 | 3 | not signed in, or not allowed |
 | 4 | no such app, release, … |
 | 5 | the build failed |
-| 6 | refused by policy: root user, unset secret, platform, quota |
+| 6 | refused by policy: root user, size, unset secret, platform, quota |
 | 7 | the rollout failed; what served before still serves |
 | 8 | the server, or the container engine, cannot be reached |
 | 9 | conflict: another deployment holds the app, or the name is taken |
 | 130 | interrupted, or cancelled |
 
-[When it fails](../guides/troubleshooting.md) goes on from there.
+[When it fails](../guides/troubleshooting.md) goes on from there; every error names a code, which `loco explain CODE` and [Error codes](errors.md) explain.
 )";
 
 // A bar would end the table's cell; what looks like an HTML tag would be one.

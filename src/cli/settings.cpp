@@ -98,7 +98,7 @@ Result<Settings> load_settings(const std::filesystem::path& file) {
                     file.string() + ":" + std::to_string(at.line) + ":" +
                         std::to_string(at.column) + ": " +
                         std::string(parsed.error().description()),
-                    "mend it, or remove it and run `loco up`");
+                    "mend it, or remove it and run `loco up`", "config_invalid");
     }
     const auto& table = parsed.table();
     settings.host = table["host"].value_or(settings.host);

@@ -109,24 +109,6 @@ std::size_t columns(std::string_view text) {
     return count;
 }
 
-// The text on lines of at most `max` columns, broken at spaces where there are some; styled text stays as it is.
-std::string wrapped(std::string_view text, std::size_t max, std::size_t indent) {
-    if (columns(text) <= max || text.contains('\x1b')) return std::string(text);
-    std::string result;
-    while (columns(text) > max) {
-        std::size_t end = 0;
-        for (std::size_t count = 0; end < text.size(); ++end) {
-            if ((static_cast<unsigned char>(text[end]) & 0xC0) != 0x80 && ++count > max) break;
-        }
-        const auto space = text.rfind(' ', end);
-        const bool at_space = space != std::string_view::npos && space > 0;
-        result +=
-            std::string(text.substr(0, at_space ? space : end)) + "\n" + std::string(indent, ' ');
-        text.remove_prefix(at_space ? space + 1 : end);
-    }
-    return result + std::string(text);
-}
-
 }  // namespace
 
 std::string styled(std::string_view text, Style style, bool colour) {
@@ -162,6 +144,34 @@ std::string harmless(std::string_view text, bool colour) {
         if (c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f)) result += c;
     }
     return coloured ? result + "\x1b[0m" : result;
+}
+
+std::string wrapped(std::string_view text, std::size_t max, std::size_t indent) {
+    if (columns(text) <= max || text.contains('\x1b')) return std::string(text);
+    std::string result;
+    while (columns(text) > max) {
+        std::size_t end = 0;
+        for (std::size_t count = 0; end < text.size(); ++end) {
+            if ((static_cast<unsigned char>(text[end]) & 0xC0) != 0x80 && ++count > max) break;
+        }
+        const auto space = text.rfind(' ', end);
+        const bool at_space = space != std::string_view::npos && space > 0;
+        result +=
+            std::string(text.substr(0, at_space ? space : end)) + "\n" + std::string(indent, ' ');
+        text.remove_prefix(at_space ? space + 1 : end);
+    }
+    return result + std::string(text);
+}
+
+std::string harmless_lines(std::string_view text) {
+    std::string safe;
+    while (true) {
+        const auto end = text.find('\n');
+        safe += harmless(text.substr(0, end), false);
+        if (end == std::string_view::npos) return safe;
+        safe += '\n';
+        text.remove_prefix(end + 1);
+    }
 }
 
 std::string table(const std::vector<std::vector<std::string>>& rows, int width) {

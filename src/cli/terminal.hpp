@@ -39,8 +39,15 @@ class Terminal {
 // characters other than tab go, colours (SGR) stay where `colour`.
 [[nodiscard]] std::string harmless(std::string_view text, bool colour);
 
+// The same of each line.
+[[nodiscard]] std::string harmless_lines(std::string_view text);
+
 // Columns with two spaces between them, as wide as they must be; the last goes on below where `width` ends (0: never).
 [[nodiscard]] std::string table(const std::vector<std::vector<std::string>>& rows, int width);
+
+// The text on lines of at most `columns` columns, broken at spaces where there are some; those after the first begin with so
+// many spaces. Styled text stays as it is.
+[[nodiscard]] std::string wrapped(std::string_view text, std::size_t columns, std::size_t indent);
 
 // The process's own stdin, stdout and stderr.
 [[nodiscard]] Terminal& system_terminal();

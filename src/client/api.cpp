@@ -41,6 +41,13 @@ void pause(std::chrono::milliseconds time, const std::function<bool()>& cancelle
     }
 }
 
+Error not_a_loco(std::string message) {
+    return Error{.kind = ErrorKind::unavailable,
+                 .message = std::move(message),
+                 .hint = "is it a Loco server? check --host and LOCO_HOST",
+                 .code = "not_a_loco"};
+}
+
 std::unexpected<Error> interrupted() { return fail(ErrorKind::interrupted, "interrupted"); }
 
 // Repeats `connect` until it says that all is read. Each call of connect that got an answer starts the patience anew.
@@ -71,10 +78,11 @@ Error to_error(int status, std::string_view body) {
     json::error_code parse_error;
     const auto value = json::parse(body, parse_error);
     if (parse_error || !value.is_object() || text_of(value.as_object(), "detail").empty()) {
-        return Error{
-            .kind = kind_of(status, {}),
-            .message = "the server answered " + std::to_string(status) + " without saying why",
-            .hint = "is it a Loco server? check --host"};
+        const auto message =
+            "the server answered " + std::to_string(status) + " without saying why";
+        // Loco's own answers say why; a proxy before it may have trouble of its own.
+        if (status >= 500) return Error{.kind = kind_of(status, {}), .message = message};
+        return not_a_loco(message);
     }
     const auto& object = value.as_object();
     Error error{.kind = kind_of(status, text_of(object, "title")),
@@ -125,9 +133,7 @@ Result<json::value> Api::exchange(const http::ClientRequest& request) {
     if (response->body.empty()) return json::value(nullptr);
     json::error_code error;
     auto value = json::parse(response->body, error);
-    if (error)
-        return fail(ErrorKind::internal, "the server's answer is no JSON",
-                    "is it a Loco server? check --host");
+    if (error) return fail(not_a_loco("the server's answer is no JSON"));
     return value;
 }
 
@@ -186,8 +192,7 @@ Result<json::array> Api::list(const std::string& path, std::size_t max) {
                     get(cursor.empty() ? path : path + separator + "cursor=" + part(cursor)));
         const auto* items = page.is_object() ? page.as_object().if_contains("items") : nullptr;
         if (items == nullptr || !items->is_array()) {
-            return fail(ErrorKind::internal, "the server's answer is no list",
-                        "is it a Loco server? check --host");
+            return fail(not_a_loco("the server's answer is no list"));
         }
         for (const auto& item : items->as_array()) all.push_back(item);
         cursor = text_of(page.as_object(), "next_cursor");

@@ -29,6 +29,11 @@ std::span<const CatalogueSection> catalogue() {
                          "New instances are started and must be healthy until `[deploy] timeout`; "
                          "until then, and if they do not get there, what served before serves.",
                          explained_rolling()},
+        CatalogueSection{
+            "live", "At the app's address",
+            "What the gateway answers for an app that does not, or not yet: a page for "
+            "a browser, `application/problem+json` for everything else.",
+            explained_live()},
         CatalogueSection{"any", "Apps, releases, variables, domains",
                          "What a command about an app can answer at any time.", explained_apps()},
         CatalogueSection{"machine", "One machine: `loco up` and its parts",

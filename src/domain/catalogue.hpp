@@ -18,7 +18,8 @@ struct Explanation {
     ErrorKind kind;          // exit status and HTTP status come from it (base/error.hpp)
     std::string_view title;  // one line, without a final stop
     std::string_view meaning;
-    std::string_view next = {};  // what to do, one step a line; empty: nothing but what the title says
+    std::string_view next =
+        {};  // what to do, one step a line; empty: nothing but what the title says
 };
 
 struct CatalogueSection {
@@ -49,6 +50,7 @@ struct Explained {
 [[nodiscard]] std::span<const Explanation> explained_checking();
 [[nodiscard]] std::span<const Explanation> explained_releasing();
 [[nodiscard]] std::span<const Explanation> explained_rolling();
+[[nodiscard]] std::span<const Explanation> explained_live();
 [[nodiscard]] std::span<const Explanation> explained_apps();
 [[nodiscard]] std::span<const Explanation> explained_machine();
 [[nodiscard]] std::span<const Explanation> explained_cluster();

@@ -89,7 +89,8 @@ Result<std::string> find_socket(std::string_view given) {
             return fail(ErrorKind::invalid,
                         "Loco speaks to the container engine over its Unix socket, not over " +
                             std::string(given),
-                        "set DOCKER_HOST to a socket, e.g. unix:///var/run/docker.sock");
+                        "set DOCKER_HOST to a socket, e.g. unix:///var/run/docker.sock",
+                        "docker_host_unsupported");
         }
         if (path.size() >= sizeof(sockaddr_un::sun_path)) {
             return fail(ErrorKind::invalid, "the socket's path is longer than the system allows: " +
@@ -154,7 +155,7 @@ Result<std::string> Engine::api_prefix() {
         return fail(ErrorKind::unavailable,
                     "the container engine is too old: it speaks API " + daemon.api_version +
                         ", Loco needs 1." + std::to_string(kApiMinor),
-                    "upgrade to Docker 20.10 or Podman 4, or newer");
+                    "upgrade to Docker 20.10 or Podman 4, or newer", "engine_too_old");
     }
     const std::lock_guard lock(mutex_);
     api_prefix_ = "/v1." + std::to_string(std::max(oldest, kApiMinor));

@@ -114,6 +114,7 @@ Result<PushResult> TransferReader::finish() {
     if (failure_.empty()) return result_;
     ErrorKind kind = ErrorKind::unavailable;
     std::string hint;
+    std::string code;
     const auto says = [this](std::string_view words) {
         return failure_.find(words) != std::string::npos;
     };
@@ -124,10 +125,12 @@ Result<PushResult> TransferReader::finish() {
         kind = ErrorKind::not_found;
     } else if (says("no space left on device")) {
         hint = "free some disk where the registry or the engine keeps its images";
+        code = "engine_disk_full";
     } else if (says("connection refused") || says("no such host") || says("i/o timeout")) {
+        code = "registry_unreachable";
         hint = "is the registry running, and can the container engine reach it?";
     }
-    return fail(kind, failure_, std::move(hint));
+    return fail(kind, failure_, std::move(hint), std::move(code));
 }
 
 }  // namespace loco::engine

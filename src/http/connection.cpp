@@ -181,21 +181,25 @@ asio::awaitable<std::size_t> Connection::read_head(std::optional<Refusal>& refus
         const auto end = bytes.find("\r\n\r\n", scanned);
         const auto size = end == std::string_view::npos ? bytes.size() : end + 4;
         if (size > limit) {
-            refusal = {431, "headers_too_large",
-                       "the request's headers are larger than this server takes"};
+            refusal = {.status = 431,
+                       .code = "headers_too_large",
+                       .detail = "the request's headers are larger than this server takes"};
             co_return 0;
         }
         if (end != std::string_view::npos) co_return size;
         const auto first = bytes.empty() ? 'A' : bytes.front();
         if (static_cast<unsigned char>(first) <= 0x20 ||
             static_cast<unsigned char>(first) >= 0x7f) {
-            refusal = {400, "bad_request", "the request is not valid HTTP"};
+            refusal = {
+                .status = 400, .code = "bad_request", .detail = "the request is not valid HTTP"};
             co_return 0;
         }
         scanned = bytes.size() < 3 ? 0 : bytes.size() - 3;
         const auto read = co_await read_some(kFirstRead);
         if (read == Read::timed_out && !buffer_.empty()) {
-            refusal = {408, "request_timeout", "the request's headers did not arrive in time"};
+            refusal = {.status = 408,
+                       .code = "request_timeout",
+                       .detail = "the request's headers did not arrive in time"};
         }
         if (read != Read::more) co_return 0;
     }
@@ -212,12 +216,16 @@ asio::awaitable<bool> Connection::read_body(RequestParser& parser,
         refusal = progress.refusal;
         budget.hold(parser.request().body.size());
         if (!refusal && context_.buffered_bytes > context_.options.max_buffered_bytes) {
-            refusal = {503, "overloaded", "too many request bodies are being received"};
+            refusal = {.status = 503,
+                       .code = "overloaded",
+                       .detail = "too many request bodies are being received"};
         }
         // What no parser takes is a chunk header or trailer: small, unless it is an attack.
         if (!refusal && !parser.is_complete() &&
             buffer_.view().size() > context_.options.max_header_bytes) {
-            refusal = {400, "bad_request", "a chunk of the body has a header that is too large"};
+            refusal = {.status = 400,
+                       .code = "bad_request",
+                       .detail = "a chunk of the body has a header that is too large"};
         }
         if (refusal) co_return false;
         if (parser.is_complete()) co_return true;
@@ -228,7 +236,9 @@ asio::awaitable<bool> Connection::read_body(RequestParser& parser,
         told_to_continue = true;
         const auto read = co_await read_some(kBodyRead);
         if (read == Read::timed_out) {
-            refusal = {408, "request_timeout", "the request's body did not arrive in time"};
+            refusal = {.status = 408,
+                       .code = "request_timeout",
+                       .detail = "the request's body did not arrive in time"};
         }
         if (read != Read::more) co_return false;
     }

@@ -228,24 +228,24 @@ std::string Exchange::describe() const {
     return text;
 }
 
-Result<ClientResponse> Exchange::finish(CURLcode code) {
+Result<ClientResponse> Exchange::finish(CURLcode result) {
     if (failure_) return std::unexpected(std::move(*failure_).while_(describe()));
     if (cancelled_) return fail(ErrorKind::interrupted, describe() + ": stopped");
-    if (code == CURLE_OK) return std::move(response_);
-    const std::string reason = error_[0] != '\0' ? error_.data() : curl_easy_strerror(code);
+    if (result == CURLE_OK) return std::move(response_);
+    const std::string reason = error_[0] != '\0' ? error_.data() : curl_easy_strerror(result);
     auto kind = ErrorKind::unavailable;
-    std::string word = "no_answer";
-    if (code == CURLE_OPERATION_TIMEDOUT) word = "timed_out";
-    if (code == CURLE_COULDNT_CONNECT) word = "connection_refused";
-    if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CERTPROBLEM ||
-        code == CURLE_SSL_CONNECT_ERROR || code == CURLE_SSL_CACERT_BADFILE) {
-        word = "tls_failed";
+    std::string code = "no_answer";
+    if (result == CURLE_OPERATION_TIMEDOUT) code = "timed_out";
+    if (result == CURLE_COULDNT_CONNECT) code = "connection_refused";
+    if (result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CERTPROBLEM ||
+        result == CURLE_SSL_CONNECT_ERROR || result == CURLE_SSL_CACERT_BADFILE) {
+        code = "tls_failed";
     }
-    if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL) {
+    if (result == CURLE_URL_MALFORMAT || result == CURLE_UNSUPPORTED_PROTOCOL) {
         kind = ErrorKind::invalid;
-        word = "invalid_url";
+        code = "invalid_url";
     }
-    return fail(kind, describe() + ": " + reason, {}, word);
+    return fail(kind, describe() + ": " + reason, {}, code);
 }
 
 }  // namespace loco::http

@@ -29,15 +29,20 @@ std::optional<Method> method_of(beast::http::verb verb) {
 Refusal refusal_of(const error_code& ec) {
     using beast::http::error;
     if (ec == error::body_limit) {
-        return {413, "payload_too_large", "the request's body is larger than this server takes"};
+        return {.status = 413,
+                .code = "payload_too_large",
+                .detail = "the request's body is larger than this server takes"};
     }
     if (ec == error::header_limit) {
-        return {431, "headers_too_large",
-                "the request's headers are larger than this server takes"};
+        return {.status = 431,
+                .code = "headers_too_large",
+                .detail = "the request's headers are larger than this server takes"};
     }
     if (ec == error::bad_version)
-        return {505, "bad_request", "this server speaks HTTP/1.1 and HTTP/1.0"};
-    return {400, "bad_request", "the request is not valid HTTP"};
+        return {.status = 505,
+                .code = "http_version_unsupported",
+                .detail = "this server speaks HTTP/1.1 and HTTP/1.0"};
+    return {.status = 400, .code = "bad_request", .detail = "the request is not valid HTTP"};
 }
 
 // Continuation lines (RFC 9112 section 5.2) are read as one field by some and as two by others.
@@ -71,22 +76,29 @@ class RequestParser::Impl final : public beast::http::basic_parser<true> {
     void check_head() {
         const auto& headers = request.headers;
         if (headers.count("Host") > 1 || (!is_http_1_0 && !headers.has("Host"))) {
-            return refuse({400, "bad_request", "a request needs exactly one Host header"});
+            return refuse({.status = 400,
+                           .code = "bad_request",
+                           .detail = "a request needs exactly one Host header"});
         }
         const auto lengths = headers.count("Content-Length");
         const auto encodings = headers.count("Transfer-Encoding");
         if (lengths > 1 || encodings > 1 || (lengths > 0 && encodings > 0) ||
             (encodings > 0 && is_http_1_0) ||
             headers.get("Content-Length").find(',') != std::string_view::npos) {
-            return refuse({400, "bad_request", "the length of the request's body is ambiguous"});
+            return refuse({.status = 400,
+                           .code = "bad_request",
+                           .detail = "the length of the request's body is ambiguous"});
         }
         if (encodings > 0 && !equal_ignoring_case(headers.get("Transfer-Encoding"), "chunked")) {
-            return refuse(
-                {501, "not_implemented", "only the transfer coding chunked is understood"});
+            return refuse({.status = 501,
+                           .code = "not_implemented",
+                           .detail = "only the transfer coding chunked is understood"});
         }
         if (!headers.has("Expect")) return;
         if (!equal_ignoring_case(headers.get("Expect"), "100-continue")) {
-            return refuse({417, "bad_request", "only 100-continue can be expected"});
+            return refuse({.status = 417,
+                           .code = "bad_request",
+                           .detail = "only 100-continue can be expected"});
         }
         expects_continue = !is_http_1_0;
     }
@@ -102,9 +114,12 @@ class RequestParser::Impl final : public beast::http::basic_parser<true> {
         if (const auto method = method_of(verb)) {
             request.method = *method;
         } else if (verb == beast::http::verb::unknown) {
-            return refuse({501, "not_implemented", "this method is not known"});
+            return refuse(
+                {.status = 501, .code = "not_implemented", .detail = "this method is not known"});
         } else {
-            return refuse({405, "method_not_allowed", "this method is not served here"});
+            return refuse({.status = 405,
+                           .code = "method_not_allowed",
+                           .detail = "this method is not served here"});
         }
         request.target = without_authority(view(target));
         const std::string_view whole = request.target;
@@ -113,7 +128,8 @@ class RequestParser::Impl final : public beast::http::basic_parser<true> {
         const auto question = whole.find('?');
         auto path = parse_path(whole.substr(0, question));
         if (odd || !path || !is_utf8(*path)) {
-            return refuse({400, "bad_request", "the path is not valid"});
+            return refuse(
+                {.status = 400, .code = "bad_request", .detail = "the path is not valid"});
         }
         request.path = std::move(*path);
         if (question == std::string_view::npos) return;
@@ -121,7 +137,8 @@ class RequestParser::Impl final : public beast::http::basic_parser<true> {
         if (!query || std::ranges::any_of(*query, [](const auto& p) {
                 return !is_utf8(p.first) || !is_utf8(p.second);
             })) {
-            return refuse({400, "bad_request", "the query is not valid"});
+            return refuse(
+                {.status = 400, .code = "bad_request", .detail = "the query is not valid"});
         }
         request.query = std::move(*query);
     }
@@ -160,7 +177,8 @@ RequestParser::~RequestParser() = default;
 
 std::optional<Refusal> RequestParser::put_head(std::string_view head) {
     if (has_folded_line(head))
-        return Refusal{400, "bad_request", "a header goes on in a second line"};
+        return Refusal{
+            .status = 400, .code = "bad_request", .detail = "a header goes on in a second line"};
     error_code ec;
     impl_->put(boost::asio::buffer(head.data(), head.size()), ec);
     if (ec && ec != beast::http::error::need_more) return refusal_of(ec);

@@ -81,7 +81,7 @@ Result<> Server::Impl::bind() {
     if (!ec) acceptor.non_blocking(true, ec);
     if (ec) {
         return fail(ErrorKind::unavailable, "listen on " + name_of(endpoint) + ": " + ec.message(),
-                    "stop what listens there, or choose another address", "address_in_use");
+                    "stop what listens there, or choose another address", "port_taken");
     }
     port = acceptor.local_endpoint().port();
     return {};

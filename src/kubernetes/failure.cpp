@@ -21,44 +21,63 @@ Sort sort_of(int status, std::string_view reason, std::string_view words) {
         case 400:
         case 415:
         case 422:
-            return {ErrorKind::invalid, "invalid_object",
-                    "this is a bug, or the cluster is older than what Loco supports"};
+            return {.kind = ErrorKind::invalid,
+                    .code = "invalid_object",
+                    .hint = "this is a bug, or the cluster is older than what Loco supports"};
         case 401:
-            return {ErrorKind::unavailable, "kubernetes_unauthorized",
-                    "renew the credentials that the kubeconfig or the ServiceAccount names"};
+            return {
+                .kind = ErrorKind::unavailable,
+                .code = "kubernetes_unauthorized",
+                .hint = "renew the credentials that the kubeconfig or the ServiceAccount names"};
         case 403:
             if (has(words, "exceeded quota")) {
-                return {ErrorKind::refused, "quota_exceeded",
-                        "ask for less, or raise the namespace's ResourceQuota"};
+                return {.kind = ErrorKind::refused,
+                        .code = "quota_exceeded",
+                        .hint = "ask for less, or raise the namespace's ResourceQuota"};
             }
             if (has(words, " cannot ") || words.empty()) {
-                return {ErrorKind::unavailable, "kubernetes_forbidden",
+                return {
+                    .kind = ErrorKind::unavailable,
+                    .code = "kubernetes_forbidden",
+                    .hint =
                         "give Loco's ServiceAccount this right: compare its ClusterRole with the "
                         "chart's"};
             }
-            return {ErrorKind::refused, "admission_denied",
-                    "a policy of the cluster refuses this: see which one in the message"};
-        case 404: return {ErrorKind::not_found, "not_found", {}};
+            return {.kind = ErrorKind::refused,
+                    .code = "admission_denied",
+                    .hint = "a policy of the cluster refuses this: see which one in the message"};
+        case 404: return {.kind = ErrorKind::not_found, .code = "not_found", .hint = {}};
         case 409:
-            if (reason == "AlreadyExists") return {ErrorKind::conflict, "already_exists", {}};
+            if (reason == "AlreadyExists")
+                return {.kind = ErrorKind::conflict, .code = "already_exists", .hint = {}};
             if (has(words, "Apply failed")) {
-                return {ErrorKind::conflict, "apply_conflict",
+                return {
+                    .kind = ErrorKind::conflict,
+                    .code = "apply_conflict",
+                    .hint =
                         "another program set these fields: let it go of them, or take them over by "
                         "force"};
             }
-            return {ErrorKind::conflict, "version_conflict", "read the object again and retry"};
-        case 410: return {ErrorKind::conflict, "expired", "list again"};
-        case 413: return {ErrorKind::too_large, "too_large", "make the object smaller"};
+            return {.kind = ErrorKind::conflict,
+                    .code = "version_conflict",
+                    .hint = "read the object again and retry"};
+        case 410: return {.kind = ErrorKind::conflict, .code = "expired", .hint = "list again"};
+        case 413:
+            return {.kind = ErrorKind::too_large,
+                    .code = "too_large",
+                    .hint = "make the object smaller"};
         case 429:
-            return {ErrorKind::rate_limited, "rate_limited",
-                    "wait: the API server is asked more than it lets Loco ask"};
+            return {.kind = ErrorKind::rate_limited,
+                    .code = "rate_limited",
+                    .hint = "wait: the API server is asked more than it lets Loco ask"};
         default: break;
     }
     if (status >= 500) {
-        return {ErrorKind::unavailable, "kubernetes_unavailable",
-                "see the API server: kubectl get --raw '/readyz?verbose'"};
+        return {.kind = ErrorKind::unavailable,
+                .code = "kubernetes_unavailable",
+                .hint = "see the API server: kubectl get --raw '/readyz?verbose'"};
     }
-    return {ErrorKind::internal, "unexpected_status", {}};
+    return {.kind = ErrorKind::internal, .code = "unexpected_status", .hint = {}};
 }
 
 std::string_view status_name(int status) {

@@ -57,11 +57,13 @@ Result<> check_free(const Listener& listener) {
                         "port_taken");
         case EACCES:
             return fail(ErrorKind::forbidden, what + "ports below 1024 are for root",
-                        "use sudo, or choose another port with `loco up " + listener.flag + "`");
+                        "use sudo, or choose another port with `loco up " + listener.flag + "`",
+                        "port_forbidden");
         case EADDRNOTAVAIL:
             return fail(ErrorKind::invalid, what + "this machine has no such address",
                         "`ip address` shows those that it has; choose one with `loco up " +
-                            listener.flag + "`");
+                            listener.flag + "`",
+                        "no_such_address");
         default: return fail_errno(error, listener.who + ": listen on " + listener.address);
     }
 }

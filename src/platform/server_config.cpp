@@ -46,6 +46,7 @@ const std::map<std::string, Member, std::less<>>& members() {
         {"disk_full", &ServerConfig::disk_full},
         {"writable_max", &ServerConfig::writable_max},
         {"app_logs_max", &ServerConfig::app_logs_max},
+        {"max_image_size", &ServerConfig::max_image_size},
         {"store", &ServerConfig::store},
         {"log_level", &ServerConfig::log_level},
         {"runtime", &ServerConfig::runtime},
@@ -143,6 +144,8 @@ bool is_label(const std::string& text) {
 }
 
 void check_bounds(const ServerConfig& config, std::vector<std::string>& wrong) {
+    if (const auto size = spec::parse_memory(config.max_image_size); !size)
+        wrong.push_back("max_image_size: " + size.error().message);
     if (!config.max_cpu.empty()) {
         if (const auto cpu = spec::parse_cpu(config.max_cpu); !cpu)
             wrong.push_back("max_cpu: " + cpu.error().message);
@@ -361,9 +364,10 @@ Result<ServerConfig> parse_server_config(const std::string& text, const std::str
     const auto parsed = toml::parse(text, name);
     if (!parsed) {
         const auto at = parsed.error().source().begin;
-        return fail(ErrorKind::invalid, name + ":" + std::to_string(at.line) + ":" +
-                                            std::to_string(at.column) + ": " +
-                                            std::string(parsed.error().description()));
+        return fail(ErrorKind::invalid,
+                    name + ":" + std::to_string(at.line) + ":" + std::to_string(at.column) + ": " +
+                        std::string(parsed.error().description()),
+                    {}, "server_config_invalid");
     }
     for (const auto& [key, node] : parsed.table()) {
         if (auto problem = take(config, std::string(key.str()), node); !problem.empty())
@@ -373,7 +377,8 @@ Result<ServerConfig> parse_server_config(const std::string& text, const std::str
     if (wrong.empty()) return config;
     std::string message = name + ": ";
     for (std::size_t i = 0; i < wrong.size(); ++i) message += (i == 0 ? "" : "; ") + wrong[i];
-    return fail(ErrorKind::invalid, std::move(message), "see docs/reference/loco-api.md");
+    return fail(ErrorKind::invalid, std::move(message), "see docs/reference/loco-api.md",
+                "server_config_invalid");
 }
 
 std::string render_server_config(const ServerConfig& config) {

@@ -36,9 +36,10 @@ struct ServerConfig {
     // With less free than that a disk is low, or full: "5Gi". Empty: by its size.
     std::string disk_low;
     std::string disk_full;
-    std::string writable_max = "4Gi";  // that a container may write into itself
-    std::string app_logs_max = "2Gi";  // that the lines of all apps may take
-    std::string store = "sqlite";      // or "postgres:TARGET", "file:PATH" (bin/store.hpp)
+    std::string writable_max = "4Gi";    // that a container may write into itself
+    std::string app_logs_max = "2Gi";    // that the lines of all apps may take
+    std::string max_image_size = "8Gi";  // of what is deployed, compressed; more is refused
+    std::string store = "sqlite";        // or "postgres:TARGET", "file:PATH" (bin/store.hpp)
     std::string log_level = "info";
 
     // What follows is for loco-api in a cluster (deploy/helm/loco writes it).

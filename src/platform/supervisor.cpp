@@ -106,7 +106,7 @@ Result<os::ProcessIdentity> Supervisor::start(const Service& service) {
     if (!process) {
         return fail(ErrorKind::unavailable,
                     service.name + " ended at once: " + log_tail(directories_, service.name),
-                    "read " + log_file(directories_, service.name).string());
+                    "read " + log_file(directories_, service.name).string(), "part_failed");
     }
     LOCO_TRY(os::write_file_atomically(
         pid_file(directories_, service.name),
@@ -126,12 +126,12 @@ Result<> Supervisor::wait_ready(const Service& service, const os::ProcessIdentit
         return fail(
             ErrorKind::unavailable,
             service.name + " ended while it was starting: " + log_tail(directories_, service.name),
-            where);
+            where, "part_failed");
     }
     return fail(ErrorKind::unavailable,
                 service.name + " was not ready within " +
                     std::to_string(service.ready_within.count()) + " s",
-                where);
+                where, "part_failed");
 }
 
 Result<bool> Supervisor::ensure(const Service& service) {

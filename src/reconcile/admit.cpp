@@ -119,6 +119,18 @@ Result<> check_env(const AppSpec& spec) {
                    "or deploy the app's folder again: it brings its [env] along"});
 }
 
+Result<> check_size(std::int64_t bytes, std::int64_t max_bytes) {
+    if (bytes <= max_bytes) return {};
+    return refuse("image_too_large",
+                  "the image is " + memory_text(bytes) +
+                      " (all layers, compressed), and this "
+                      "server takes " +
+                      memory_text(max_bytes),
+                  {"see which layers are large: docker history, on the machine that built it",
+                   "build in one stage, and COPY --from only the result into a small last one",
+                   "or have the bound raised: max_image_size in the server's loco-api.toml"});
+}
+
 std::optional<Diagnosis> check_image(const AppSpec& spec, const ImageFacts& facts,
                                      const std::string& platform,
                                      const std::set<std::string>& secrets) {

@@ -23,6 +23,9 @@ struct ImageUser {
 // refused when the spec's [env] could not be opened: the key of the database's sealed values was lost.
 [[nodiscard]] Result<> check_env(const AppSpec& spec);
 
+// refused when its config and layers are more than that, in bytes as the registry has them.
+[[nodiscard]] Result<> check_size(std::int64_t bytes, std::int64_t max_bytes);
+
 // Why the image is refused, if it is. `platform` is the machine's, `secrets` the names that are set.
 [[nodiscard]] std::optional<Diagnosis> check_image(const AppSpec& spec, const ImageFacts& facts,
                                                    const std::string& platform,

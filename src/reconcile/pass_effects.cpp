@@ -147,6 +147,8 @@ Result<std::optional<Admission>> Reconciler::Pass::admit(const Deployment& deplo
             if (manifest.error().kind == ErrorKind::not_found) return gone(manifest.error());
             return fail(manifest.error());
         }
+        const auto fits = check_size(manifest->total_bytes, ports_.config.max_image_bytes);
+        if (!fits) return refused(fits.error());
     }
     const auto fetched = facts_of(deployment);
     if (!fetched) return std::nullopt;

@@ -94,7 +94,8 @@ Result<std::string> Copy::manifest(const std::string& digest) {
                     }));
     if (answer.status == 404) {
         return fail(ErrorKind::not_found,
-                    "the registry at " + from_.url + " has no image " + digest, {}, "image_gone");
+                    "the registry at " + from_.url + " has no image " + digest, {},
+                    "moved_image_gone");
     }
     if (!answer.ok()) {
         return fail(ErrorKind::unavailable,

@@ -140,6 +140,8 @@ Error to_error(std::span<const Diagnostic> diagnostics) {
     if (only_unsupported) error.code = "unsupported_spec";
     if (diagnostics.size() == 1) {
         const auto& d = diagnostics.front();
+        if (d.missing && d.key == "build.dockerfile") error.code = "no_dockerfile";
+        if (d.missing && d.key == "build.context") error.code = "no_context";
         error.message = place(d) + ": " + printable(d.message);
         error.hint = !d.suggestion.empty() ? "did you mean " + printable(d.suggestion) + "?"
                      : !d.fix.empty()      ? printable(d.fix)

@@ -25,6 +25,7 @@ struct Diagnostic {
         suggestion;   // a value or key to write instead, as it would be written; may be empty
     std::string fix;  // what to do, as a sentence; may be empty
     bool unsupported = false;  // valid, but not honoured by this version
+    bool missing = false;      // valid, but what it names is not there
 
     bool operator==(const Diagnostic&) const = default;
 };
@@ -44,8 +45,9 @@ struct Diagnostic {
 // One line: "loco.toml:12:10: "100m" is 0.1 bytes (did you mean "100Mi"?)".
 [[nodiscard]] std::string summary(const Diagnostic& diagnostic);
 
-// All as one Error of kind invalid, code "invalid_spec": the message counts them (or is the only one's), and
-// next_steps has one summary each, at most 20. `diagnostics` must not be empty.
+// All as one Error of kind invalid: the message counts them (or is the only one's), and next_steps has one summary each, at
+// most 20. Its code is "invalid_spec"; "unsupported_spec" when all are, and "no_dockerfile" or "no_context" when that is all
+// that is wrong. `diagnostics` must not be empty.
 [[nodiscard]] Error to_error(std::span<const Diagnostic> diagnostics);
 
 }  // namespace loco::spec

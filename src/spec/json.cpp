@@ -83,7 +83,7 @@ std::string to_json(const AppSpec& spec) { return json::serialize(to_json_value(
 
 Result<AppSpec> from_json(std::string_view text) {
     if (text.size() > kMaxSpecBytes) {
-        return fail(ErrorKind::too_large, "the spec has more than 256 KiB", {}, "invalid_spec");
+        return fail(ErrorKind::too_large, "the spec has more than 256 KiB", {}, "spec_too_large");
     }
     json::error_code code;
     const json::value value = json::parse(json::string_view(text.data(), text.size()), code);

@@ -28,6 +28,7 @@ struct Problem {
     std::string expected;    // what is allowed, in words; empty if the message says it
     std::string suggestion;  // a valid value as it would be written, e.g. "\"100Mi\""; may be empty
     std::string fix;         // what to do, where more than the suggestion can be said; may be empty
+    bool missing = false;    // what the value names is not there
     bool operator==(const Problem&) const = default;
 };
 

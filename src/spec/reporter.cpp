@@ -52,7 +52,8 @@ void Reporter::add(std::string_view key, Mark mark, const Problem& problem, bool
                           .expected = printable(problem.expected),
                           .suggestion = printable(problem.suggestion),
                           .fix = printable(problem.fix),
-                          .unsupported = unsupported};
+                          .unsupported = unsupported,
+                          .missing = problem.missing};
     if (mark.line > 0) {
         diagnostic.source_line = line_of(text_, mark.line);
         const int width = static_cast<int>(count_code_points(diagnostic.source_line));

@@ -259,6 +259,7 @@ class Rules {
         Problem problem;
         switch (state) {
             case PathState::missing:
+                problem.missing = true;
                 problem.message = "there is no " + noun + " " + quote_short(path);
                 problem.expected = std::string(
                     expected_text(wanted == PathState::file ? Kind::file : Kind::folder));

@@ -69,7 +69,7 @@ Result<App> create_app(Context& context, const Actor& actor, const TeamId& team_
                             : "team " + team.slug + " has an app " + name + " already",
                         taken->destroying ? "try again in a moment"
                                           : "deploy to it, or choose another name",
-                        taken->destroying ? "app_being_destroyed" : "app_exists");
+                        taken->destroying ? "name_being_freed" : "app_exists");
         }
         LOCO_ASSIGN(const auto existing, tx.apps(team_id, "", context.config.max_apps_per_team));
         if (static_cast<int>(existing.size()) >= context.config.max_apps_per_team) {

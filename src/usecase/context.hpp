@@ -2,6 +2,7 @@
 // wakes the reconciler, and does nothing else to the world. Rights were checked before it is called (api/).
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -22,6 +23,7 @@ struct Config {
     std::string platform = "linux/amd64";  // of the machine that runs the apps
     int max_apps_per_team = 1000;
     int max_replicas = 50;                       // of one process
+    std::int64_t max_image_bytes = 8LL << 30;    // config and layers, compressed
     RuntimeKind runtime = RuntimeKind::machine;  // what it cannot do is refused
 };
 

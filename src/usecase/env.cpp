@@ -60,7 +60,8 @@ Result<EnvResult> change_env(Context& context, const Actor& actor, const AppId& 
     LOCO_TRY(context.store.write([&](WriteTx& tx) -> Result<> {
         LOCO_ASSIGN(auto app, tx.app(id));
         if (app.destroying)
-            return fail(ErrorKind::not_found, "app " + app.name + " is being removed");
+            return fail(ErrorKind::not_found, "app " + app.name + " is being removed", {},
+                        "app_being_destroyed");
         const auto now = context.clock.now();
         EnvVersion next{.app = id, .version = app.env_version + 1, .sealed = {}, .created_at = now};
         if (app.env_version > 0) {

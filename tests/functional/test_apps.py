@@ -87,7 +87,7 @@ def test_an_app_that_is_being_removed_takes_nothing_more(server):
     for body in ({"kind": "deploy", "spec": server.spec(path)}, {"kind": "redeploy"}, {"kind": "restart"}):
         assert server.call("POST", f"{path}/deployments", body).status == 404
     assert server.call("PATCH", f"{path}/env", {"set": {"A": "b"}}).status == 404
-    assert server.call("POST", APPS, {"name": "leaving"}).json()["code"] == "app_being_destroyed"
+    assert server.call("POST", APPS, {"name": "leaving"}).json()["code"] == "name_being_freed"
     kinds = [event["kind"] for event in server.get(f"{path}/events")["items"]]
     assert kinds[-1] == "app.destroying" and "deployment.cancelled" in kinds
 

@@ -69,6 +69,38 @@ def test_a_mistyped_word_is_a_usage_error_that_names_what_was_meant(server, word
     assert document["error"]["exit_status"] == 2 and hint in json.dumps(document)
 
 
+# Error codes.
+
+def test_a_code_is_explained_without_a_server_a_configuration_or_a_home(tmp_path):
+    def explain(*words):
+        return subprocess.run([BINARIES / "loco", "explain", *words], env={"PATH": "/nowhere"}, cwd=tmp_path, capture_output=True, text=True)
+    done = explain("secret_unset")
+    assert done.returncode == 0 and not done.stderr and done.stdout.startswith("secret_unset\n") and "loco env set NAME --stage" in done.stdout
+    listed = json.loads(explain("--json").stdout)["codes"]
+    assert len(listed) > 150 and len({one["code"] for one in listed}) == len(listed)
+    for one in listed:
+        known = json.loads(explain(one["code"], "--json").stdout)
+        assert known == known | one and known["title"] and isinstance(known["next_steps"], list)
+    everything = explain().stdout
+    assert all(re.search(rf"^  {one['code']} +\S", everything, re.MULTILINE) for one in listed)
+    assert all(len(line) <= 140 for line in everything.splitlines())
+
+
+@pytest.mark.parametrize("word, meant", [("image_run_as_root", "image_runs_as_root"), ("No-Dockerfile", "no_dockerfile"), ("137", None), ("", None), ("\x1b[2J", None)])
+def test_a_code_that_is_not_there_names_the_one_meant(server, word, meant):
+    done = server.loco("explain", word, expect=4)
+    assert done.err.startswith("error: there is no error code") and "\x1b" not in done.err and not done.out
+    assert f"did you mean {meant}?" in done.err if meant else "loco explain" in done.err
+
+
+def test_an_error_names_its_code_in_one_quiet_line(server):
+    done = server.loco("status", "-a", "nowhere", expect=4)
+    assert done.err.splitlines()[-1] == " more: loco explain no_such_app"
+    assert "explain" not in server.loco("deplyo", expect=2).err, "usage says it all"
+    document = server.loco("status", "-a", "nowhere", "--json", expect=4).json()
+    assert set(document["error"]) == {"code", "message", "hint", "next_steps", "context", "exit_status"}
+
+
 @pytest.mark.parametrize("words", [
     ["env", "set"], ["env", "import"], ["completion"], ["completion", "tcsh"], ["scale", "--replicas", "many", "-a", "x"], ["scale", "-a", "x"],
     ["logs", "-a", "x", "-n", "-5"], ["logs", "-a", "x", "--grep", "("], ["logs", "-a", "x", "--since", "soon"], ["logs", "-a", "x", "--previous", "-f"], ["status", "too", "many", "words"],

@@ -159,6 +159,27 @@ def test_a_failed_build_is_told_with_its_evidence(server, building):
     assert server.get(f"{app}/releases")["items"] == []
 
 
+@pytest.mark.parametrize("code, exit_status, phase", [("engine_unavailable", 8, "building"), ("push_forbidden", 3, "pushing"), ("context_too_large", 2, "building"),
+                                                       ("one_of_a_newer_client", 5, "building"), ("", 5, "building")])
+def test_a_failure_before_there_is_an_image_is_of_the_kind_that_its_code_says(server, code, exit_status, phase):
+    app = server.app()
+    path = f"{app}/deployments/{server.deployment(app)['id']}"
+    steps = ["try it again", "or do something else"]
+    server.post(f"{path}/result", {"failure": {"code": code, "message": "it failed", "next_steps": steps}}, expect=200)
+    diagnosis = server.get(path)["diagnosis"]
+    assert (diagnosis["exit_status"], diagnosis["phase"], diagnosis["next_steps"]) == (exit_status, phase, steps)
+    told = server.loco("status", "-a", app.rpartition("/")[2]).out
+    assert "it failed" in told and "→ try it again" in told and ("loco explain" in told) == (code in ("engine_unavailable", "push_forbidden", "context_too_large"))
+
+
+@pytest.mark.parametrize("steps", ["x", {}, [1], ["x"] * 21])
+def test_next_steps_of_a_failure_are_a_bounded_list_of_words(server, steps):
+    app = server.app()
+    path = f"{app}/deployments/{server.deployment(app)['id']}"
+    refused = server.post(f"{path}/result", {"failure": {"message": "m", "next_steps": steps}}, expect=422)
+    assert refused["code"] == "invalid_body" and "next_steps" in refused["detail"]
+
+
 def test_a_failure_that_is_too_long_is_cut_between_characters(server):
     app = server.app()
     path = f"{app}/deployments/{server.deployment(app)['id']}"

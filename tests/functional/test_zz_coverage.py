@@ -1,4 +1,5 @@
-"""Runs last: no operation of the API and no command is left that no functional test has exercised with success."""
+"""Runs last: no operation of the API and no command is left that no functional test has exercised with success, and no error code was seen
+that is not explained."""
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,19 @@ def test_every_command_was_run(server, whole_run):
         assert f"def {test}(" in (HERE.parent / "e2e" / file).read_text(), f"the test that shall cover {name} is not there"
     missing = listed - set(BY_E2E) - coverage.commands_exercised(sorted(listed), ALIASES)
     assert missing == set(), "no test has had a success of these"
+
+
+def test_every_code_that_was_seen_is_explained(server):
+    explained = server.loco("explain", "--json").json()["codes"]
+    assert coverage.wrong_codes(explained) == []
+
+
+def test_what_is_wrong_with_a_code():
+    explained = [{"code": "app_exists", "kind": "conflict", "exit_status": 9}, {"code": "usage", "kind": "invalid", "exit_status": 2}]
+    right = {"app_exists conflict", "app_exists 9", "usage 2", "usage Bad"}
+    assert coverage.wrong_codes(explained, right) == []
+    assert len(coverage.wrong_codes(explained, {"new_one conflict"})) == len(coverage.wrong_codes(explained, {"usage conflict"})) == 1
+    assert len(coverage.wrong_codes(explained, right | {"usage 9"})) == 1
 
 
 def test_what_counts_as_exercised(tmp_path, monkeypatch):

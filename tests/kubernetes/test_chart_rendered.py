@@ -22,7 +22,7 @@ VARIANTS = {
     "all external": ["--set", "postgres.bundled=false,postgres.existingSecret=db,registry.bundled=false,registry.host=registry.example.org,"
                      "keys.existingSecret=keys,gateway.create=false,gateway.name=edge,gateway.namespace=edge"],
     "a registry on every node": ["--set", "registry.nodePort=30501,registry.host=127.0.0.1:30501,replicas=1"],
-    "bounded apps": ["--set", "apps.maxPods=20,apps.maxCpu=8,apps.maxMemory=16Gi,apps.drain=10s,apps.allowedNetworks={10.1.2.0/24},"
+    "bounded apps": ["--set", "apps.maxPods=20,apps.maxCpu=8,apps.maxMemory=16Gi,apps.maxImageSize=2Gi,apps.drain=10s,apps.allowedNetworks={10.1.2.0/24},"
                      "apps.deniedNetworks={203.0.113.0/24,2001:db8::/32},apps.dns.namespace=dns,apps.dns.pods=app=coredns"],
     "monitored": ["--set", "metrics.serviceMonitor.enabled=true,metrics.dashboard.enabled=true"],
 }
@@ -115,8 +115,8 @@ def test_the_server_takes_the_configuration_of_every_variant(name, tmp_path):
     assert done.returncode == 0, done.stderr
     if name == "bounded apps":
         config = tomllib.loads(file.read_text())
-        assert {key: config[key] for key in ("max_pods", "max_cpu", "max_memory", "drain", "allowed_networks", "denied_networks", "dns_namespace", "dns_pods")} == {
-            "max_pods": 20, "max_cpu": "8", "max_memory": "16Gi", "drain": "10s", "allowed_networks": "10.1.2.0/24",
+        assert {key: config[key] for key in ("max_pods", "max_cpu", "max_memory", "max_image_size", "drain", "allowed_networks", "denied_networks", "dns_namespace", "dns_pods")} == {
+            "max_pods": 20, "max_cpu": "8", "max_memory": "16Gi", "max_image_size": "2Gi", "drain": "10s", "allowed_networks": "10.1.2.0/24",
             "denied_networks": "203.0.113.0/24,2001:db8::/32", "dns_namespace": "dns", "dns_pods": "app=coredns"}
 
 

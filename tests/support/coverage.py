@@ -1,8 +1,10 @@
-"""Which operations of the API and which commands the tests have exercised, so that one that none did can be told.
+"""Which operations of the API and which commands the tests have exercised, so that one that none did can be told; and which error codes
+they have seen, so that one that is not explained can be.
 
 Every call that the tests' helpers make and that did what it was asked for is noted as a line of a file in LOCO_TEST_COVERAGE_DIR.
 Files are appended to, so runs and processes may share the folder. Unset: nothing is noted.
 """
+import json
 import os
 import re
 from pathlib import Path
@@ -32,6 +34,48 @@ def note_command(words: list[str], status: int) -> None:
     """Only what ended well counts, and asking for its help does not."""
     if status == 0 and not {"--help", "-h", "--version"} & {str(word) for word in words}:
         _note("commands", " ".join(str(word) for word in words))
+
+
+# The codes that this process has seen, each with what came with it: "app_exists conflict", "app_exists 9".
+codes_seen: set[str] = set()
+
+
+def note_answer(content_type: str, body: bytes) -> None:
+    """The code of a problem+json, with the name of its kind (its title) where it is one."""
+    if content_type.startswith("application/problem+json"):
+        problem = json.loads(body)
+        _note_code(f"{problem['code']} {problem['title'].split()[0]}")
+
+
+def note_error(words: list[str], status: int, out: str) -> None:
+    """The code of an error that the command line gave as JSON, with its exit status."""
+    if status != 0 and "--json" in words and out.strip():
+        try:
+            error = json.loads(out.strip().splitlines()[-1]).get("error")
+        except (ValueError, AttributeError):
+            return
+        if isinstance(error, dict):
+            _note_code(f"{error['code']} {error['exit_status']}")
+
+
+def _note_code(line: str) -> None:
+    if line not in codes_seen:
+        codes_seen.add(line)
+        _note("codes", line)
+
+
+def wrong_codes(explained: list[dict], noted: set[str] | None = None) -> list[str]:
+    """Of the codes that were seen: those that `loco explain --json` does not know, and those whose kind or exit status is another."""
+    kinds = {one["kind"] for one in explained}
+    known = {one["code"]: {one["kind"], str(one["exit_status"])} for one in explained}
+    wrong = []
+    for line in sorted(_noted("codes") if noted is None else noted):
+        code, _, came_with = line.partition(" ")
+        if code not in known:
+            wrong.append(f"{code} is not explained in src/domain/catalogue/")
+        elif (came_with in kinds or came_with.isdigit()) and came_with not in known[code]:
+            wrong.append(f"{code} came with {came_with}, and is explained as {' '.join(sorted(known[code]))}")
+    return wrong
 
 
 def operations_exercised(openapi: dict) -> set[str]:

@@ -92,6 +92,7 @@ class Client:
         process = self.start(*words, cwd=cwd, env=env or {}, stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL)
         done = self.finish(process, words, timeout, stdin)
         coverage.note_command(done.words, done.status)
+        coverage.note_error(done.words, done.status, done.out)
         assert expect is None or done.status == expect, f"expected exit status {expect}\n{done}"
         return done
 

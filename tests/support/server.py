@@ -266,6 +266,7 @@ class Server:
         ended = subprocess.run([BINARIES / "loco", *argv], cwd=cwd or self.work, env=self.client | (env or {}), timeout=timeout,
                                **({"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}), capture_output=True, text=True)
         coverage.note_command(argv, ended.returncode)
+        coverage.note_error(argv, ended.returncode, ended.stdout)
         done = Done(argv, ended.returncode, ended.stdout, ended.stderr)
         assert expect is None or done.status == expect, f"expected exit status {expect}\n{done}"
         assert not FOUND_BY_SANITIZER.search(done.err), str(done)

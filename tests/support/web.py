@@ -8,6 +8,8 @@ import socket
 import struct
 from dataclasses import dataclass
 
+from support import coverage
+
 
 @dataclass
 class Answer:
@@ -31,7 +33,9 @@ def fetch(port: int, host: str, path: str = "/", method: str = "GET", body=None,
         connection.request(method, path, body=body, headers={"Host": host, **(headers or {})},
                            encode_chunked=body is not None and not isinstance(body, (bytes, str)))
         answer = connection.getresponse()
-        return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+        found = Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+        coverage.note_answer(found.headers.get("content-type", ""), found.body)
+        return found
     finally:
         connection.close()
 

@@ -15,8 +15,8 @@ std::span<const Command> all_commands() {
         domains_list_command(), domains_check_command(), env_list_command(),
         env_set_command(),      env_unset_command(),     env_import_command(),
         open_command(),         export_command(),        move_command(),
-        destroy_command(),      whoami_command(),        docs_command(),
-        doctor_command(),       completion_command(),
+        destroy_command(),      whoami_command(),        explain_command(),
+        docs_command(),         doctor_command(),        completion_command(),
     };
     return commands;
 }

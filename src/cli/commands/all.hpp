@@ -8,6 +8,7 @@ namespace loco::cli {
 // about/
 Command completion_command();
 Command docs_command();
+Command explain_command();
 Command init_command();
 Command validate_command();
 Command whoami_command();

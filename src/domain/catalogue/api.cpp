@@ -16,11 +16,8 @@ constexpr std::array kEntries{
     Explanation{"headers_too_large", invalid, "The request's headers are too large",
                 "Answered with 431."},
     Explanation{"payload_too_large", too_large, "The request's body is too large", ""},
-    Explanation{"http_version_unsupported", unavailable,
-                "The request is of another version of HTTP",
+    Explanation{"http_version_unsupported", invalid, "The request is of another version of HTTP",
                 "This server speaks HTTP/1.1 and HTTP/1.0. Answered with 505."},
-    Explanation{"too_many_connections", unavailable,
-                "The server has as many connections as it takes", "Try again in a moment."},
     Explanation{"invalid_json", invalid, "The body is no JSON object", ""},
     Explanation{"invalid_body", invalid,
                 "A field of the body is missing, unknown or of another type",
@@ -42,6 +39,13 @@ constexpr std::array kEntries{
     Explanation{"unboxing_failed", invalid, "What was sealed cannot be opened here",
                 "It was sealed for another Loco, or was changed on the way. Begin again: what is "
                 "sealed is made for the Loco that is asked first."},
+    Explanation{"overloaded", unavailable, "The server is busy",
+                "More requests, or larger ones, than it takes at once. Ask again in a moment; "
+                "Retry-After says when."},
+    Explanation{"request_timeout", invalid, "The request did not arrive in time",
+                "Answered with 408."},
+    Explanation{"not_implemented", invalid, "The method, or the coding of the body, is not known",
+                "Answered with 501."},
 };
 
 }  // namespace

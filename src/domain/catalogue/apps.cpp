@@ -91,6 +91,10 @@ constexpr std::array kEntries{
         "nothing_ended", not_found, "No instance has ended lately",
         "`loco logs --previous` shows what an instance that crashed or was replaced had written.",
         "loco logs has all lines, also of those that are gone"},
+    Explanation{"moved_image_gone", not_found, "The other Loco no longer has the image",
+                "`loco move` copies the images of the releases that it brings; the registry there "
+                "lacks one.",
+                "move the app again: what is exported then has the images that are kept"},
 };
 
 }  // namespace

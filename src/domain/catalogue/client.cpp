@@ -93,6 +93,9 @@ constexpr std::array kEntries{
                 "use a token that may move the app there (scope app:move)"},
     Explanation{"already_reported", invalid, "What is wrong was told in the document",
                 "With --json, `loco validate` gives its findings as its result."},
+    Explanation{"config_invalid", invalid, "The client's configuration cannot be read",
+                "It is TOML; the line with the mistake is named.",
+                "mend that line, or remove the file and run loco up"},
 };
 
 }  // namespace

@@ -72,6 +72,21 @@ constexpr std::array kEntries{
                 "install it, or add its folder to PATH"},
     Explanation{"program_failed", internal, "A program that Loco ran failed",
                 "Its last words are in the message."},
+    Explanation{"engine_too_old", unavailable, "The container engine is too old", "",
+                "Docker 20.10, Podman 4, or newer"},
+    Explanation{"part_failed", unavailable, "A part of Loco did not start",
+                "loco-api, HAProxy, the registry or the engine ended at once or was not ready in "
+                "time; its last lines are in the message.",
+                "read its log: DATA/log/PART.log\n"
+                "then: loco up --detach"},
+    Explanation{"port_forbidden", forbidden, "Ports below 1024 are for root", "",
+                "sudo loco up, or choose another port with the option that is named"},
+    Explanation{"no_such_address", invalid, "This machine has no such address to listen on", "",
+                "ip address shows those that it has"},
+    Explanation{
+        "server_config_invalid", invalid, "The server's configuration has mistakes",
+        "All of them are named, each with its key.",
+        "docs/reference/loco-api.md lists the keys; loco-api check-config --config FILE checks it"},
 };
 
 }  // namespace

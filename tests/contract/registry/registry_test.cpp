@@ -464,7 +464,7 @@ TEST_F(ImageCopy, ATokenThatHasEndedIsAskedForAnew) {
 
 TEST_F(ImageCopy, WhatIsNotThereOrNotAllowedIsTold) {
     const auto digest = pushed();
-    EXPECT_EQ(copy(digest_of("none")).error().code, "image_gone");
+    EXPECT_EQ(copy(digest_of("none")).error().code, "moved_image_gone");
     EXPECT_FALSE(copy("latest"));
     const auto reader = registry_->pull_token("apps/there").value().token.reveal();
     const auto refused =

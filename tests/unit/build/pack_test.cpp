@@ -235,7 +235,8 @@ TEST_F(Pack, refuses_what_is_too_large_and_names_the_largest) {
     auto large = Context::scan(request);
     ASSERT_FALSE(large);
     EXPECT_EQ(large.error().kind, ErrorKind::too_large);
-    ASSERT_FALSE(large.error().next_steps.empty());
+    EXPECT_EQ(large.error().code, "context_too_large");
+    ASSERT_EQ(large.error().next_steps.size(), 1U) << "the small ones are not worth naming";
     EXPECT_NE(large.error().next_steps[0].find("data/dump.sql"), std::string::npos);
     request = {
         .context = folder.path(), .dockerfile = folder.path() / "Dockerfile", .max_entries = 2};
@@ -243,6 +244,7 @@ TEST_F(Pack, refuses_what_is_too_large_and_names_the_largest) {
     auto many = Context::scan(request);
     ASSERT_FALSE(many);
     EXPECT_EQ(many.error().kind, ErrorKind::too_large);
+    EXPECT_EQ(many.error().code, "context_too_large");
 }
 
 TEST_F(Pack, a_dockerfile_elsewhere_is_sent_under_a_name_of_its_own) {

@@ -69,6 +69,20 @@ TEST(Post, WithoutPatienceOrKeyNothingIsSentTwice) {
     EXPECT_EQ(server.connections(), 1);
 }
 
+TEST(ToError, WhatIsNoAnswerOfLocoIsToldAsSuch) {
+    const auto other = to_error(404, "<html>nope</html>");
+    EXPECT_EQ(other.code, "not_a_loco");
+    EXPECT_EQ(other.kind, ErrorKind::unavailable) << "it is not the app that is not there";
+    // A proxy before it: passing trouble, to be tried again.
+    const auto proxy = to_error(502, "bad gateway");
+    EXPECT_EQ(proxy.code, "");
+    EXPECT_EQ(proxy.kind, ErrorKind::unavailable);
+    const auto loco =
+        to_error(404, R"({"title":"not_found","detail":"no app x","code":"no_such_app"})");
+    EXPECT_EQ(loco.code, "no_such_app");
+    EXPECT_EQ(loco.kind, ErrorKind::not_found);
+}
+
 TEST(Post, KeysAreRandomAndLong) {
     EXPECT_NE(new_idempotency_key(), new_idempotency_key());
     EXPECT_EQ(new_idempotency_key().size(), 26U);

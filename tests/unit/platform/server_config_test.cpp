@@ -117,15 +117,17 @@ TEST_F(ServerConfigTest, WhatAnAppMayHaveAndReachIsBounded) {
     const auto read = this->read(
         "allowed_networks = \"10.1.2.0/24\"\ndenied_networks = \"203.0.113.0/24,2001:db8::/32\"\n"
         "dns_namespace = \"dns\"\ndns_pods = \"app=coredns, example.org/role=dns\"\nmax_pods = "
-        "20\nmax_cpu = \"8\"\nmax_memory = \"16Gi\"\n");
+        "20\nmax_cpu = \"8\"\nmax_memory = \"16Gi\"\nmax_image_size = \"2Gi\"\n");
     ASSERT_TRUE(read) << read.error().message;
     EXPECT_EQ(labelled(read->dns_pods), (std::map<std::string, std::string>{
                                             {"app", "coredns"}, {"example.org/role", "dns"}}));
     EXPECT_EQ(read->max_pods, 20);
+    EXPECT_EQ(read->max_image_size, "2Gi");
     for (const auto* wrong :
          {"allowed_networks = \"10.1.2.0\"", "denied_networks = \"0.0.0.0/0\"",
           "denied_networks = \"x\"", "dns_namespace = \"A\"", "dns_pods = \"kube-dns\"",
           "dns_pods = \"=x\"", "dns_pods = \"a=b=c\"", "max_pods = 0", "max_pods = \"20\"",
+          "max_image_size = \"0\"", "max_image_size = \"large\"", "max_image_size = 8",
           "max_pods = 4294967297", "max_cpu = \"many\"", "max_memory = \"100m\""}) {
         const auto refused = this->read(std::string(wrong) + "\n");
         ASSERT_FALSE(refused) << wrong;

@@ -86,6 +86,18 @@ TEST(Admit, ARefusalIsForPolicyAndSaysWhatToAdd) {
     EXPECT_NE(refused->next_steps.at(0).find("USER 10001"), std::string::npos);
 }
 
+TEST(Admit, AnImageMayBeAsLargeAsTheServerSays) {
+    EXPECT_TRUE(check_size(0, 1 << 20));
+    EXPECT_TRUE(check_size(1 << 20, 1 << 20));
+    const auto refused = check_size(5LL << 30, 2LL << 30);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind, ErrorKind::refused);
+    EXPECT_EQ(refused.error().code, "image_too_large");
+    EXPECT_NE(refused.error().message.find("5 GiB"), std::string::npos);
+    EXPECT_NE(refused.error().message.find("2 GiB"), std::string::npos);
+    EXPECT_FALSE(refused.error().next_steps.empty());
+}
+
 TEST(Images, WhatARollbackOrAnInstanceNeedsIsKept) {
     Scene scene;
     std::vector<Release> all;

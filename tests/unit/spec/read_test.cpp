@@ -267,6 +267,22 @@ TEST(Diagnostic, as_an_error_counts_and_lists_the_mistakes) {
     EXPECT_EQ(to_error(mistakes("version = 1\ntype = \"static\"\n")).code, "unsupported_spec");
 }
 
+TEST(Diagnostic, that_only_what_is_built_is_missing_has_a_code_of_its_own) {
+    const auto code = [](std::string_view missing, const std::string& text) {
+        const auto read = read_spec(text, {.exists_inside = [&](std::string_view path) {
+                                        if (path == missing) return PathState::missing;
+                                        return path == "." ? PathState::folder : PathState::file;
+                                    }});
+        return read ? std::string() : to_error(read.error()).code;
+    };
+    const std::string head = "version = 1\nname = \"x\"\n";
+    EXPECT_EQ(code("none", head), "");
+    EXPECT_EQ(code("Dockerfile", head), "no_dockerfile");
+    EXPECT_EQ(code("other", head + "[build]\ndockerfile = \"other\"\n"), "no_dockerfile");
+    EXPECT_EQ(code("src", head + "[build]\ncontext = \"src\"\n"), "no_context");
+    EXPECT_EQ(code("Dockerfile", head + "[http]\nport = 0\n"), "invalid_spec");
+}
+
 TEST(Suggest, edit_distance_counts_swaps_as_one_and_ignores_case) {
     EXPECT_EQ(edit_distance("name", "Name"), 0U);
     EXPECT_EQ(edit_distance("nmae", "name"), 1U);

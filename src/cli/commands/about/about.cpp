@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 
 #include "cli/commands/all.hpp"
+#include "cli/errors_page.hpp"
 #include "cli/invocation.hpp"
 #include "cli/json_view.hpp"
 #include "cli/reference.hpp"
@@ -37,14 +38,17 @@ Result<> run_docs(Invocation& invocation) {
         text = spec::reference_markdown();
     } else if (topic == "cli" || topic == "loco") {
         text = reference_markdown(all_commands());
+    } else if (topic == "errors") {
+        text = errors_markdown();
     } else if (topic.empty()) {
         text =
             "loco docs loco.toml     every key of loco.toml\n"
-            "loco docs cli           every command\n" +
+            "loco docs cli           every command\n"
+            "loco docs errors        every error code\n" +
             invocation.api().url() + "/api/v1/openapi.json     the API\n";
     } else {
         return fail(ErrorKind::not_found, "there are no docs about \"" + topic + "\"",
-                    "see `loco docs`", "usage");
+                    "see `loco docs`", "no_such_topic");
     }
     if (invocation.json()) {
         invocation.print_json(json::object{{"topic", topic}, {"markdown", text}});
@@ -155,8 +159,8 @@ Command docs_command() {
             .summary = "Read the documentation",
             .help =
                 "The references as Markdown.\n\n    loco docs\n    loco docs loco.toml\n    loco "
-                "docs cli",
-            .arguments = {{.name = "TOPIC", .help = "loco.toml or cli"}},
+                "docs cli\n    loco docs errors",
+            .arguments = {{.name = "TOPIC", .help = "loco.toml, cli or errors"}},
             .run = run_docs};
 }
 

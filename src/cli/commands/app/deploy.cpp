@@ -16,6 +16,7 @@
 #include "cli/push_token.hpp"
 #include "engine/engine.hpp"
 #include "spec/json_value.hpp"
+#include "spec/quantity.hpp"
 
 namespace loco::cli {
 namespace {
@@ -28,6 +29,7 @@ struct Job {
     std::string app_path;
     json::value deployment;  // as POST deployments answered
     std::string path;        // of the deployment
+    std::uint64_t max_context = 0;
 
     [[nodiscard]] client::Api& api() const { return invocation.api(); }
 };
@@ -66,8 +68,13 @@ void tell_failure(Invocation& invocation, BuildView& view, const build::BuildFai
 
 // Tells the server that there will be no image, and why. Its own failure is of no use to the user: the build's is.
 void report_failure(const Job& job, const Error& error, const std::string& evidence) {
-    const json::object failure{
-        {"code", error.code_or_kind()}, {"message", error.message}, {"evidence", evidence}};
+    json::array steps;
+    if (!error.hint.empty()) steps.emplace_back(error.hint);
+    for (const auto& step : error.next_steps) steps.emplace_back(step);
+    const json::object failure{{"code", error.code_or_kind()},
+                               {"message", error.message},
+                               {"evidence", evidence},
+                               {"next_steps", std::move(steps)}};
     (void)job.api().post(job.path + "/result", json::object{{"failure", failure}}, once());
 }
 
@@ -80,7 +87,8 @@ Result<build::BuildRequest> build_request(const Job& job) {
         .dockerfile = job.read.folder / spec.dockerfile,
         .target = spec.target,
         .platform = spec.platform.empty() ? text_at(job.deployment, "platform") : spec.platform,
-        .args = spec.args};
+        .args = spec.args,
+        .max_context_bytes = job.max_context};
     for (const auto& [id, file] : spec.secrets) request.secrets[id] = job.read.folder / file;
     request.tags = {text_at(job.deployment, "registry") + "/" +
                     text_at(job.deployment, "repository") + ":" + text_at(job.deployment, "tag")};
@@ -257,7 +265,8 @@ std::string changes_text(const json::value& plan) {
 }
 
 // What would happen, without doing any of it.
-Result<> dry_run(Invocation& invocation, const ReadSpec& read, const std::string& app_path) {
+Result<> dry_run(Invocation& invocation, const ReadSpec& read, const std::string& app_path,
+                 std::uint64_t max_context) {
     const auto app = invocation.api().get(app_path);
     if (!app && app.error().code != "no_such_app") return fail(app.error());
     const auto& spec = read.spec;
@@ -275,7 +284,8 @@ Result<> dry_run(Invocation& invocation, const ReadSpec& read, const std::string
     if (spec.build.image.empty()) {
         LOCO_ASSIGN(const auto context,
                     build::Context::scan({.context = read.folder / spec.build.context,
-                                          .dockerfile = read.folder / spec.build.dockerfile}));
+                                          .dockerfile = read.folder / spec.build.dockerfile,
+                                          .max_bytes = max_context}));
         json::array files;
         for (const auto& path : context.paths()) files.emplace_back(path);
         plan["context"] = json::object{{"files", context.summary().files},
@@ -304,6 +314,14 @@ Result<> dry_run(Invocation& invocation, const ReadSpec& read, const std::string
     return {};
 }
 
+Result<std::uint64_t> max_context_of(const Invocation& invocation) {
+    const auto text = invocation.option("--max-context");
+    if (!text) return build::kMaxContext;
+    const auto bytes = spec::parse_memory(*text);
+    if (!bytes) return fail(spec::to_error("--max-context", bytes.error()));
+    return static_cast<std::uint64_t>(*bytes);
+}
+
 Result<> run_deploy(Invocation& invocation) {
     if (const auto builder = invocation.option("--builder"); builder && *builder != "docker") {
         return fail(ErrorKind::invalid,
@@ -321,7 +339,8 @@ Result<> run_deploy(Invocation& invocation) {
                     "leave -a out, or change name in loco.toml", "usage");
     }
     const auto app_path = invocation.team_path() + "/apps/" + client::part(read.spec.name);
-    if (invocation.has("--dry-run")) return dry_run(invocation, read, app_path);
+    LOCO_ASSIGN(const auto max_context, max_context_of(invocation));
+    if (invocation.has("--dry-run")) return dry_run(invocation, read, app_path, max_context);
 
     (void)interrupted();  // from here on Ctrl-C is ours to handle
     LOCO_ASSIGN(auto deployment, begin(invocation, app_path, read.spec));
@@ -330,7 +349,8 @@ Result<> run_deploy(Invocation& invocation) {
             .read = std::move(read),
             .app_path = app_path,
             .deployment = std::move(deployment),
-            .path = path};
+            .path = path,
+            .max_context = max_context};
     json::value answer;
     {
         BuildView view(invocation);
@@ -367,6 +387,9 @@ Command deploy_command() {
                   .value = "REF",
                   .help = "release this local image instead of building"},
                  {.name = "--builder", .value = "B", .help = "docker"},
+                 {.name = "--max-context",
+                  .value = "SIZE",
+                  .help = "how large the folder that is built may be; 8Gi"},
                  {.name = "--dry-run", .help = "only say what would be done, and what changes"},
                  {.name = "--detach", .help = "do not wait until it serves"}},
             .arguments = {{.name = "DIR", .help = "the app's folder; without it this one"}},

@@ -93,9 +93,10 @@ std::string deployment_text(const json::value& app, bool colour) {
                             styled("failed", Style::red, colour),
                             harmless(text_at(diagnosis, "message"), false));
     for (const auto& step : array_at(diagnosis, "next_steps")) {
-        if (step.is_string())
-            text += "  → " + harmless(std::string(step.as_string()), false) + "\n";
+        if (step.is_string()) text += "  → " + harmless_lines(step.as_string()) + "\n";
     }
+    const auto more = how_to_learn_more(text_at(diagnosis, "code"));
+    if (!more.empty()) text += "  " + styled("more: " + more, Style::dim, colour) + "\n";
     return text;
 }
 
