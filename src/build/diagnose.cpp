@@ -169,7 +169,8 @@ class Diagnosis {
                 if (!has(reason_, words)) continue;
                 return tell("dockerfile_invalid",
                             failure_.dockerfile + ": " + cut(strip(reason_), kMaxReason),
-                            has(words, "no build stage") || has(words, "empty")
+                            has(words, "no build stage") || has(words, "empty") ||
+                                    has(words, "no instructions")
                                 ? "a Dockerfile starts with FROM"
                                 : "");
             }
@@ -266,9 +267,10 @@ class Diagnosis {
         }
         return tell("build_no_stage",
                     failure_.dockerfile + " has no stage \"" + evidence_.request.target + "\"",
-                    stages.empty() ? "name one with `FROM … AS " + evidence_.request.target +
-                                         "`, or leave build.target out"
-                                   : "build.target can be " + stages);
+                    stages.empty()
+                        ? "name one with `FROM … AS " + evidence_.request.target +
+                              "`, or leave build.target out"
+                        : "correct [build] target in loco.toml; its stages are called " + stages);
     }
 
     bool platform() {
@@ -295,9 +297,15 @@ class Diagnosis {
     }
 
     bool secret() {
-        if (!has(why_, "secret ") || !has(why_, "not found")) return false;
-        return tell("build_secret_missing", where() + ": " + cut(strip(why_), kMaxReason),
-                    "name its file in loco.toml: [build] secrets = { ID = \"FILE\" }");
+        constexpr std::string_view kSecret = "secret ";
+        const auto at = why_.find(kSecret);
+        if (at == std::string::npos || !has(why_, "not found")) return false;
+        auto id = why_.substr(at + kSecret.size());
+        id = cut(id.substr(0, id.find_first_of(" :")), 64);
+        return tell(
+            "build_secret_missing",
+            where() + ": it mounts the secret \"" + id + "\", which loco.toml does not name",
+            "name its file in loco.toml: [build] secrets = { " + id + " = \"FILE\" }");
     }
 
     bool no_shell() {
@@ -334,9 +342,18 @@ class Diagnosis {
         }
         const std::string what =
             paths.empty() ? std::string("a source") : "\"" + paths.front() + "\"";
+        if (hint.empty() &&
+            std::ranges::any_of(copy_sources(*instruction_),
+                                [](const auto& source) { return source.starts_with(".."); })) {
+            hint =
+                "COPY takes nothing from outside of the build's folder: put it inside, or put "
+                "loco.toml into the folder above both and name the Dockerfile with [build] "
+                "dockerfile";
+        }
         if (hint.empty()) {
-            hint = what + " does not exist in " + evidence_.request.context.string() +
-                   ", which paths in COPY are relative to (build.context)";
+            hint = what + " does not exist in " +
+                   evidence_.request.context.lexically_normal().string() +
+                   ", the folder that COPY takes files from ([build] context)";
         }
         return tell("build_copy_missing", where() + ": " + what + " is not in the build context",
                     hint);
@@ -370,7 +387,7 @@ class Diagnosis {
                     "the build do less at once";
                 break;
             case 139: hint = "it crashed (segmentation fault)"; break;
-            default: break;
+            default: hint = "its last lines say why; all of them: loco logs --build"; break;
         }
         return tell("build_step_failed", where() + " ended with exit code " + std::to_string(*code),
                     hint);

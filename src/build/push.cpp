@@ -46,6 +46,31 @@ Result<> verify(http::Client& client, const PushRequest& request, const std::str
                 "deploy again; if it stays, restart the registry", "push_not_verified");
 }
 
+// What the engine told of a push that failed, for a user who knows of no registry.
+Error in_words(Error error, const std::string& registry) {
+    // "push 127.0.0.1:5000/loco/…:tag: " says nothing.
+    auto words = error.message;
+    if (const auto end = words.find(": "); words.starts_with("push ") && end != std::string::npos)
+        words.erase(0, end + 2);
+    if (error.kind == ErrorKind::forbidden) {
+        error.code = "push_forbidden";
+        error.message = "the registry at " + registry + " refused the push: " + words;
+        error.hint =
+            "deploy again: a deploy gets a new token, and what has arrived is not sent again";
+    } else if (error.code == "registry_unreachable") {
+        error.message =
+            "the container engine cannot reach the registry at " + registry + ": " + words;
+        error.hint =
+            "is Loco up? `loco up --detach` on the server's machine starts it, log/registry.log in "
+            "its data folder says more";
+    } else if (error.kind == ErrorKind::unavailable && error.code.empty()) {
+        error.code = "push_failed";
+        error.message = "the image could not be pushed to " + registry + ": " + words;
+        error.hint = "deploy again: what has arrived is not sent again";
+    }
+    return error;
+}
+
 }  // namespace
 
 std::string registry_url(std::string_view registry) {
@@ -79,10 +104,7 @@ Result<PushOutcome> push(engine::Engine& engine, http::Client& client, const Pus
         repository + ":" + request.tag,
         {.auth = {.token = request.token}, .on_progress = seen, .cancelled = hooks.cancelled});
     if (!pushed) {
-        Error error = std::move(pushed).error();
-        if (error.kind == ErrorKind::forbidden) error.code = "push_forbidden";
-        if (error.kind == ErrorKind::unavailable && error.code.empty()) error.code = "push_failed";
-        return fail(std::move(error));
+        return fail(in_words(std::move(pushed).error(), request.registry));
     }
     LOCO_TRY(verify(client, request, pushed->digest));
 

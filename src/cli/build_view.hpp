@@ -23,10 +23,12 @@ class BuildView {
     void status(std::string_view text);
     // A line that stays.
     void line(std::string_view text);
+    // Takes the living line away, before others write.
+    void clear();
+    // Whether all that the build writes stays to be read: without a terminal. On one it is drawn over, with --quiet not shown.
+    [[nodiscard]] bool streams() const { return shown_ && !live_; }
 
   private:
-    void clear();
-
     Invocation& invocation_;
     bool shown_ = false;  // nothing is, with --quiet and --json
     bool live_ = false;   // stderr is a terminal

@@ -103,12 +103,15 @@ Result<ReadSpec> Invocation::read_spec(const std::string& path, bool builds) {
     if (!builds) file.options.exists_inside = nullptr;
     auto read = spec::read_spec(file.text, file.options);
     if (read) return ReadSpec{.spec = std::move(*read), .folder = std::move(file.folder)};
-    if (!parsed_.json) {
-        for (const auto& diagnostic : read.error())
-            terminal_.err(spec::render(diagnostic, colour_err()));
-    }
     auto error = spec::to_error(read.error());
-    if (!parsed_.json) error.next_steps.clear();  // they were just told, at more length
+    // One without a line to show is all told by the error.
+    const bool shown = !parsed_.json && (read.error().size() > 1 || read.error()[0].line > 0);
+    if (!shown) return fail(std::move(error));
+    for (const auto& diagnostic : read.error())
+        terminal_.err(spec::render(diagnostic, colour_err()));
+    if (read.error().size() == 1) error.message = file.options.file + " has a mistake";
+    error.hint.clear();
+    error.next_steps.clear();
     return fail(std::move(error));
 }
 
@@ -183,8 +186,16 @@ int report(Terminal& terminal, const Parsed& parsed, const Error& error) {
         styled("error:", Style::red, colour) + " " + harmless_lines(error.message) + "\n";
     if (!error.hint.empty())
         text += styled(" hint:", Style::cyan, colour) + " " + harmless_lines(error.hint) + "\n";
-    for (const auto& step : error.next_steps)
-        text += "       " + styled(harmless_lines(step), Style::bold, colour) + "\n";
+    for (const auto& step : error.next_steps) {
+        std::string_view rest = step;
+        while (true) {
+            const auto end = rest.find('\n');
+            text += "       " + styled(harmless(rest.substr(0, end), false), Style::bold, colour) +
+                    "\n";
+            if (end == std::string_view::npos) break;
+            rest.remove_prefix(end + 1);
+        }
+    }
     if (const auto more = how_to_learn_more(error.code); !more.empty())
         text += styled(" more: " + more, Style::dim, colour) + "\n";
     terminal.err(text);

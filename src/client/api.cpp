@@ -117,7 +117,8 @@ http::ClientRequest Api::request(http::Method method, const std::string& path) c
 
 Error Api::unreachable(Error error) const {
     if (error.kind != ErrorKind::unavailable) return error;
-    error.message = "the server at " + endpoint_.url + " can't be reached: " + error.message;
+    error.message = "the server at " + endpoint_.url + " can't be reached: " +
+                    (error.code == "connection_refused" ? "nothing answers there" : error.message);
     error.hint = "start it with `loco up`, or name another with --host";
     error.code = "server_unreachable";
     return error;

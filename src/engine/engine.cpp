@@ -127,7 +127,10 @@ Result<http::ClientResponse> Engine::send(const http::ClientRequest& request) {
     if (!response) {
         Error error = std::move(response).error();
         if (error.kind == ErrorKind::unavailable) {
-            error.message.insert(0, "the container engine cannot be reached: ");
+            // Which of its paths was asked for tells nobody anything.
+            error.message = "the container engine cannot be reached: " +
+                            (error.code == "connection_refused" ? "nothing answers on " + socket_
+                                                                : error.message);
             error.hint = unavailable_hint(socket_);
             error.code = kUnavailable;
         }

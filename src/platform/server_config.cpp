@@ -145,7 +145,8 @@ bool is_label(const std::string& text) {
 
 void check_bounds(const ServerConfig& config, std::vector<std::string>& wrong) {
     if (const auto size = spec::parse_memory(config.max_image_size); !size)
-        wrong.push_back("max_image_size: " + size.error().message);
+        wrong.push_back("max_image_size: " + size.error().message + "; expected " +
+                        size.error().expected);
     if (!config.max_cpu.empty()) {
         if (const auto cpu = spec::parse_cpu(config.max_cpu); !cpu)
             wrong.push_back("max_cpu: " + cpu.error().message);

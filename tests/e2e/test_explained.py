@@ -54,6 +54,10 @@ def write(folder, dockerfile: str, build: str = ""):
     return folder
 
 
+def cases(by_name: dict[str, str]) -> list:
+    return [pytest.param(value, id=name) for name, value in by_name.items()]
+
+
 # The client, and the way to the server.
 
 def test_a_server_that_is_not_there(told):
@@ -105,11 +109,11 @@ def test_no_loco_toml(told, tmp_path):
     told("no_spec", "deploy", tmp_path)
 
 
-@pytest.mark.parametrize("case, more", [
-    ("unit", '[resources]\nmemory = "100m"\n'), ("unknown-keys", '[http]\nprot = 8080\n[helth]\npath = "/"\n'),
-    ("several", '[http]\nport = 70000\n[deploy]\ntimeout = "30"\nstrategy = "blue"\n'), ("syntax", '[http\nport = 8080\n'),
-    ("reserved-variable", '[env]\nLOCO_APP = "x"\nPORT = "80"\n'), ("bounds", '[scale]\nmin = 3\nmax = 1\n')])
-def test_mistakes_in_loco_toml(told, tmp_path, case, more):
+@pytest.mark.parametrize("more", cases({
+    "unit": '[resources]\nmemory = "100m"\n', "unknown-keys": '[http]\nprot = 8080\n[helth]\npath = "/"\n',
+    "several": '[http]\nport = 70000\n[deploy]\ntimeout = "30"\nstrategy = "blue"\n', "syntax": '[http\nport = 8080\n',
+    "reserved-variable": '[env]\nLOCO_APP = "x"\nPORT = "80"\n', "bounds": '[scale]\nmin = 3\nmax = 1\n'}))
+def test_mistakes_in_loco_toml(told, tmp_path, more):
     (tmp_path / "Dockerfile").write_text(BARE)
     (tmp_path / "loco.toml").write_text(f'version = 1\nname = "wrong"\n{more}')
     told("invalid_spec", "deploy", tmp_path)
@@ -137,10 +141,10 @@ def test_no_dockerfile(told, app):
     told("no_dockerfile", "deploy", folder.path)
 
 
-@pytest.mark.parametrize("case, dockerfile", [
-    ("unknown", "FROM scratch\nCOPY probe /probe\nCOPPY version /version\n"), ("continuation", "FROM scratch\nRUN apt-get update &&\n  apt-get install x\n"),
-    ("no-from", "USER 10001\n"), ("empty", "\n")])
-def test_a_mistake_in_the_dockerfile(told, app, case, dockerfile):
+@pytest.mark.parametrize("dockerfile", cases({
+    "unknown": "FROM scratch\nCOPY probe /probe\nCOPPY version /version\n", "continuation": "FROM scratch\nRUN apt-get update &&\n  apt-get install x\n",
+    "no-from": "USER 10001\n", "empty": "\n"}))
+def test_a_mistake_in_the_dockerfile(told, app, dockerfile):
     told("dockerfile_invalid", "deploy", write(app("mistaken"), dockerfile).path)
 
 
@@ -150,13 +154,13 @@ def test_a_step_that_fails(told, app):
     told(None, "status", "-a", "stumbling", also="status")
 
 
-@pytest.mark.parametrize("case, image", [("nobody-there", "127.0.0.1:9/base:1"), ("denied", "127.0.0.1:{registry}/base:1")])
-def test_a_base_image_that_cannot_be_had(told, loco, app, case, image):
+@pytest.mark.parametrize("image", cases({"nobody-there": "127.0.0.1:9/base:1", "denied": "127.0.0.1:{registry}/base:1"}))
+def test_a_base_image_that_cannot_be_had(told, loco, app, image):
     told("build_base_image", "deploy", write(app("baseless"), f"FROM {image.format(registry=loco.registry)}\nCMD [\"/x\"]\n").path)
 
 
-@pytest.mark.parametrize("case, source", [("ignored", "notes.txt"), ("outside", "../outside"), ("not-there", "missing"), ("secret", ".env")])
-def test_a_file_to_copy_that_is_not_in_the_context(told, app, case, source):
+@pytest.mark.parametrize("source", cases({"ignored": "notes.txt", "outside": "../outside", "not-there": "missing", "secret": ".env"}))
+def test_a_file_to_copy_that_is_not_in_the_context(told, app, source):
     folder = write(app("copying"), f"FROM scratch\nCOPY probe /probe\nCOPY {source} /copied\nUSER 10001\n")
     (folder.path / ".dockerignore").write_text("# of the editor\n*.txt\n")
     (folder.path / "notes.txt").write_text("notes\n")
@@ -306,10 +310,10 @@ def test_an_image_for_another_kind_of_machine(told, app):
 
 @pytest.fixture
 def small_images(loco):
-    """A server that takes images of 6 MiB."""
+    """A server that takes images of 8 MiB."""
     config = loco.data / "loco-api.toml"
     kept = config.read_text()
-    config.write_text(kept.replace("max_image_size = '8Gi'", "max_image_size = '6Mi'"))
+    config.write_text(kept.replace("max_image_size = '8Gi'", "max_image_size = '8Mi'"))
     assert config.read_text() != kept
     try:
         restart_server(loco)
@@ -326,7 +330,7 @@ def restart_server(loco) -> None:
 
 def test_an_image_that_is_too_large(told, app, small_images):
     folder = write(app("vast"), BARE.replace("COPY probe /probe", "COPY probe ballast /"))
-    (folder.path / "ballast").write_bytes(os.urandom(8 << 20))   # does not compress
+    (folder.path / "ballast").write_bytes(os.urandom(12 << 20))   # does not compress
     told("image_too_large", "deploy", folder.path)
 
 

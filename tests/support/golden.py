@@ -14,7 +14,9 @@ VOLATILE = [
     (r"\b\d+(?:\.\d+)? (?:kB|MB)\b", "N MB"),
     (r"127\.0\.0\.1:(?!9\b)\d{4,5}", "127.0.0.1:PORT"),
     (r"localhost:\d{4,5}", "localhost:PORT"),
+    (r"^[•✓] \[(?:\d+/\d+|stage-\d+ \d+/\d+)\].*\n", ""),   # of the build's progress only what fails: the rest is cached, or not
     (r"\[(?:\d+/\d+|stage-\d+ \d+/\d+)\]", "[STEP]"),
+    (r"pushed \d+ of \d+ layers", "pushed N of N layers"),
 ]
 
 
@@ -23,7 +25,7 @@ def normalized(text: str, named: dict[str, object] | None = None) -> str:
     for name, value in sorted((named or {}).items(), key=lambda one: -len(str(one[1]))):
         text = text.replace(str(value), name)
     for pattern, name in VOLATILE:
-        text = re.sub(pattern, name, text)
+        text = re.sub(pattern, name, text, flags=re.MULTILINE)
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 
 

@@ -52,14 +52,16 @@ constexpr std::array kEntries{
                 "lines are shown; they say why. 127: no such program in this stage. 126: it may "
                 "not be executed. 137: it was killed, most likely for want of memory.",
                 "read the lines above the error, or all of them: loco logs --build\n"
-                "try that instruction by hand: docker build ."},
+                "try that instruction by hand: docker build FOLDER"},
     Explanation{"build_copy_missing", build_failed, "A file to copy is not in the build context",
                 "COPY and ADD take files only from the context, the folder of `[build] context`, "
                 "and not from outside of it. The file does not exist there, or an ignore file "
                 "leaves it out, or Loco does because it is a secret (an environment file, a "
                 "private key, credentials). The hint says which of these it is.",
                 "list what the build may use: loco deploy --dry-run\n"
-                "a file outside of the folder: set [build] context to a folder above both\n"
+                "a file outside of the app's folder: put it inside, or put loco.toml into the "
+                "folder above both and "
+                "name the Dockerfile with [build] dockerfile\n"
                 "a secret that the image really needs: a line of .dockerignore without wildcards, "
                 "!config/.env"},
     Explanation{"build_base_image", build_failed,
@@ -101,7 +103,7 @@ constexpr std::array kEntries{
     Explanation{"build_failed", build_failed, "The build failed",
                 "For a reason that Loco does not know better; the builder's own words are given.",
                 "read all that it wrote: loco logs --build\n"
-                "try it by hand: docker build ."},
+                "try it by hand: docker build FOLDER"},
     Explanation{
         "builder_unavailable", unavailable, "There is no docker command that can build",
         "Images are built by the `docker` command with BuildKit: Docker 20 to 22 have it built in, "

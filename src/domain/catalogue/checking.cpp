@@ -52,7 +52,7 @@ constexpr std::array kEntries{
         "A layer is in a form that Loco does not know, damaged, or so large inside that reading it "
         "was stopped. It must be read only to learn who a USER given by name is.",
         "name numbers: USER 10001:10001\n"
-        "build it again without cache: docker build --no-cache ."},
+        "build it again without cache: docker build --no-cache FOLDER"},
     Explanation{"image_not_found", refused, "The image is not in the registry",
                 "It was pushed and is gone, or the push did not end: the registry's store was "
                 "cleaned or replaced meanwhile.",

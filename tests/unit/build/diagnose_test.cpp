@@ -239,7 +239,7 @@ INSTANTIATE_TEST_SUITE_P(
                        "ERROR: secret t not found: not found\n",
              .code = "build_secret_missing",
              .line = 2,
-             .message = "secret t not found",
+             .message = "it mounts the secret \"t\"",
              .hint = "secrets = {"},
         Told{.name = "fetch",
              .dockerfile = "FROM scratch AS a\nADD http://127.0.0.1:1/x /x\n",

@@ -55,14 +55,14 @@ std::string join(const std::vector<std::string>& lines) {
     return text;
 }
 
+// The last lines of the step that failed; which one it was, the error says.
 void tell_failure(Invocation& invocation, BuildView& view, const build::BuildFailure& failure) {
-    if (invocation.json()) return;
+    if (invocation.json() || view.streams()) return;
+    view.clear();
     const bool colour = invocation.colour_err();
-    for (const auto& line : failure.tail)
-        view.line(styled("  | ", Style::dim, colour) + harmless(line, colour));
-    if (failure.line > 0) {
-        view.line(fmt::format("  {}:{}: {}", failure.dockerfile, failure.line,
-                              styled(harmless(failure.instruction, false), Style::bold, colour)));
+    for (const auto& line : failure.tail) {
+        invocation.terminal().err(styled("  | ", Style::dim, colour) + harmless(line, colour) +
+                                  "\n");
     }
 }
 
