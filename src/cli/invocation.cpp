@@ -171,7 +171,8 @@ Result<bool> Invocation::confirm(std::string_view question, std::string_view fla
 }
 
 std::string how_to_learn_more(std::string_view code) {
-    if (code.empty() || code == "usage" || code == "already_reported") return {};
+    if (code.empty() || code == "usage" || code == "already_reported" || code == "no_such_code")
+        return {};
     const auto known = explain(code);
     // A server may be newer than this client.
     if (known.entry == nullptr) return "code " + harmless(code, false);
