@@ -45,6 +45,31 @@ bool wait_until(std::chrono::milliseconds within, const std::function<bool()>& d
     return true;
 }
 
+Result<> stop_process(const os::ProcessIdentity& process, const std::string& name, int signal,
+                      std::chrono::seconds within) {
+    const auto gone = [&] { return !os::is_alive(process); };
+    if (gone()) return {};
+    ::kill(process.pid, signal);
+    if (wait_until(within, gone)) return {};
+    log::warning("did not stop in time, killing it", {{"service", name}});
+    ::kill(process.pid, SIGKILL);
+    if (wait_until(std::chrono::seconds(5), gone)) return {};
+    return fail(ErrorKind::internal,
+                name + " (process " + std::to_string(process.pid) + ") can't be stopped");
+}
+
+Result<> note_process(const Directories& directories, const std::string& name,
+                      const os::ProcessIdentity& process) {
+    return os::write_file_atomically(
+        pid_file(directories, name),
+        std::to_string(process.pid) + " " + std::to_string(process.start_ticks), 0600);
+}
+
+void forget_process(const Directories& directories, const std::string& name) {
+    std::error_code ignored;
+    std::filesystem::remove(pid_file(directories, name), ignored);
+}
+
 }  // namespace
 
 std::optional<os::ProcessIdentity> running(const Directories& directories,
@@ -63,23 +88,10 @@ std::optional<os::ProcessIdentity> running(const Directories& directories,
 
 Result<> stop(const Directories& directories, const std::string& name, int signal,
               std::chrono::seconds within) {
-    const auto process = running(directories, name);
-    std::error_code ignored;
-    if (!process) {
-        std::filesystem::remove(pid_file(directories, name), ignored);
-        return {};
+    if (const auto process = running(directories, name)) {
+        LOCO_TRY(stop_process(*process, name, signal, within));
     }
-    const auto gone = [&] { return !os::is_alive(*process); };
-    ::kill(process->pid, signal);
-    if (!wait_until(within, gone)) {
-        log::warning("did not stop in time, killing it", {{"service", name}});
-        ::kill(process->pid, SIGKILL);
-        if (!wait_until(std::chrono::seconds(5), gone)) {
-            return fail(ErrorKind::internal,
-                        name + " (process " + std::to_string(process->pid) + ") can't be stopped");
-        }
-    }
-    std::filesystem::remove(pid_file(directories, name), ignored);
+    forget_process(directories, name);
     return {};
 }
 
@@ -108,9 +120,6 @@ Result<os::ProcessIdentity> Supervisor::start(const Service& service) {
                     service.name + " ended at once: " + log_tail(directories_, service.name),
                     "read " + log_file(directories_, service.name).string(), "part_failed");
     }
-    LOCO_TRY(os::write_file_atomically(
-        pid_file(directories_, service.name),
-        std::to_string(process->pid) + " " + std::to_string(process->start_ticks), 0600));
     return *process;
 }
 
@@ -140,6 +149,11 @@ Result<bool> Supervisor::ensure(const Service& service) {
     const bool adopted = process.has_value();
     if (!adopted) {
         LOCO_ASSIGN(process, start(service));
+        if (auto noted = note_process(directories_, service.name, *process); !noted) {
+            // Nobody would find it again.
+            (void)stop_process(*process, service.name, SIGKILL, service.stop_within);
+            return fail(noted.error());
+        }
     }
     entry.process = *process;
     entry.pidfd = open_pidfd(process->pid);
@@ -181,6 +195,17 @@ void Supervisor::note_ready(Entry& entry) {
     entry.failed_starts = 0;
 }
 
+// One that could not be noted (a full disk) runs on, watched: to start it once more would make two of it.
+void Supervisor::note(Entry& entry) {
+    auto noted = note_process(directories_, entry.service.name, entry.process);
+    if (!noted && entry.noted) {
+        log::failure(
+            "can't note the process of " + entry.service.name + "; it runs on, and is noted later",
+            noted.error());
+    }
+    entry.noted = noted.has_value();
+}
+
 void Supervisor::start_again(Entry& entry) {
     entry.restart_at.reset();
     entry.was_ready = false;
@@ -193,6 +218,7 @@ void Supervisor::start_again(Entry& entry) {
     }
     entry.process = *process;
     entry.pidfd = open_pidfd(process->pid);
+    note(entry);
     log::info("started again", {{"service", entry.service.name}, {"pid", process->pid}});
 }
 
@@ -233,6 +259,7 @@ void Supervisor::watch(const std::function<bool()>& stop, const std::function<vo
         bool all_ready = true;
         for (auto& entry : entries_) {
             if (entry.pidfd >= 0) note_ready(entry);
+            if (entry.pidfd >= 0 && !entry.noted) note(entry);
             all_ready = all_ready && entry.pidfd >= 0 && entry.was_ready;
             if (entry.pidfd < 0) continue;
             descriptors.push_back({.fd = entry.pidfd, .events = POLLIN, .revents = 0});
@@ -254,11 +281,13 @@ void Supervisor::watch(const std::function<bool()>& stop, const std::function<vo
 
 void Supervisor::end(Entry& entry) {
     const auto& service = entry.service;
+    // Not by its file, which may not be written yet.
     if (const auto stopped =
-            platform::stop(directories_, service.name, service.stop_signal, service.stop_within);
+            stop_process(entry.process, service.name, service.stop_signal, service.stop_within);
         !stopped) {
         log::failure("stop " + service.name, stopped.error());
     }
+    forget_process(directories_, service.name);
     if (entry.pidfd >= 0) ::close(entry.pidfd);
     entry.pidfd = -1;
 }
@@ -268,6 +297,7 @@ Result<> Supervisor::restart(const std::string& name) {
     end(one);
     LOCO_ASSIGN(one.process, start(one.service));
     one.pidfd = open_pidfd(one.process.pid);
+    note(one);
     return wait_ready(one.service, one.process);
 }
 

@@ -74,6 +74,7 @@ class Supervisor {
         bool adopted = false;
         bool was_ready = true;  // since its last start
         bool held = false;      // not to be started again
+        bool noted = true;      // in its pid file
         int failed_starts = 0;  // deaths in a row before it was ready
         std::future<bool> asked =
             {};  // whether it is ready: the answer may take seconds, the watch has none
@@ -87,6 +88,7 @@ class Supervisor {
     [[nodiscard]] Result<> wait_ready(const Service& service, const os::ProcessIdentity& process);
     void note_death(Entry& entry);
     void note_ready(Entry& entry);
+    void note(Entry& entry);
     void start_again(Entry& entry);
     void end(Entry& entry);
 

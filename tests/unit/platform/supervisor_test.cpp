@@ -5,6 +5,8 @@
 #include <signal.h>
 
 #include <atomic>
+#include <fstream>
+#include <iterator>
 #include <thread>
 
 namespace loco::platform {
@@ -155,6 +157,56 @@ TEST_F(SupervisorTest, OneThatIsAskedForLongWhetherItIsReadyKeepsNoOtherDown) {
     EXPECT_TRUE(killed);
     answer.set_value();
     EXPECT_TRUE(stop(directories_, "slow", SIGKILL, std::chrono::seconds(5)));
+}
+
+TEST_F(SupervisorTest, OneWhoseProcessCannotBeNotedIsNotStartedTwiceAndIsNotedLater) {
+    Supervisor supervisor(directories_);
+    int starts = 0;
+    auto counted = service();
+    counted.before_start = [&] { ++starts; };
+    ASSERT_TRUE(supervisor.ensure(counted));
+    const auto before = *running(directories_, "daemon");
+    // No file can be put in the place of a folder that holds something.
+    const auto in_the_way = folder_ / "daemon.pid";
+    std::filesystem::remove(in_the_way);
+    std::filesystem::create_directories(in_the_way / "x");
+    ::kill(before.pid, SIGKILL);
+    const auto begin = std::chrono::steady_clock::now();
+    const auto took = [&] { return std::chrono::steady_clock::now() - begin; };
+    supervisor.watch([&] { return took() > std::chrono::milliseconds(1500); });
+    EXPECT_EQ(starts, 2);
+    EXPECT_TRUE(supervisor.runs("daemon"));
+    std::filesystem::remove_all(in_the_way);
+    supervisor.watch(
+        [&] { return running(directories_, "daemon") || took() > std::chrono::seconds(10); });
+    EXPECT_EQ(starts, 2);
+    const auto now = running(directories_, "daemon");
+    ASSERT_TRUE(now);
+    supervisor.stop_all();
+    EXPECT_FALSE(os::is_alive(*now));
+}
+
+TEST_F(SupervisorTest, OneWhoseProcessCannotBeNotedIsEndedWithItsSupervisor) {
+    Supervisor supervisor(directories_);
+    ASSERT_TRUE(supervisor.ensure(service()));
+    const auto process = *running(directories_, "daemon");
+    std::filesystem::remove(folder_ / "daemon.pid");
+    supervisor.stop_all();
+    EXPECT_FALSE(os::is_alive(process));
+}
+
+TEST_F(SupervisorTest, OneThatCannotBeNotedAtFirstIsNotLeftBehind) {
+    Supervisor supervisor(directories_);
+    std::filesystem::create_directories(folder_ / "daemon.pid" / "x");
+    auto lasting = service({"sleep", "987654"});
+    EXPECT_FALSE(supervisor.ensure(lasting));
+    std::filesystem::remove_all(folder_ / "daemon.pid");
+    supervisor.stop_all();
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+        std::ifstream words(entry.path() / "cmdline", std::ios::binary);
+        const std::string line((std::istreambuf_iterator<char>(words)), {});
+        EXPECT_EQ(line.find("987654"), std::string::npos) << entry.path();
+    }
 }
 
 TEST_F(SupervisorTest, OneThatEndsAtOnceIsToldWithTheEndOfItsLog) {
