@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 pytest.register_assert_rewrite("support.web", "support.load", "support.platform", "support.engine", "support.cluster",
-                               "support.cluster_platform", "support.wait")
+                               "support.cluster_platform", "support.wait", "support.invariants", "support.faults")
 
 from support import cluster as clusters  # noqa: E402
 from support import coverage  # noqa: E402

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -209,6 +210,39 @@ def lint() -> Outcome:
     return outcome
 
 
+# For each target; more on request.
+FUZZ_SECONDS = int(os.environ.get("LOCO_TEST_FUZZ_SECONDS", "10"))
+
+
+def fuzz() -> Outcome:
+    """Each target for a while, from the corpus that is kept. One that finds something leaves the input in its folder of results."""
+    if not build("fuzz", "fuzz_targets"):
+        return Outcome(failed=["fuzz: the build of preset fuzz"])
+    folder = reports_dir("fuzz")
+
+    def one(program: Path) -> tuple[str, int]:
+        name, found = program.name, folder / program.name
+        found.mkdir()
+        corpus = REPO / "tests/fuzz/corpus" / name.removesuffix("_fuzz")
+        with (folder / f"{name}.log").open("w") as output:
+            return name, run([program, f"-max_total_time={FUZZ_SECONDS}", "-max_len=4096", "-timeout=10", "-rss_limit_mb=2048",
+                              f"-artifact_prefix={folder}/", "-print_final_stats=1", found, *([corpus] if corpus.is_dir() else [])],
+                             stdout=output, stderr=subprocess.STDOUT)
+
+    outcome = Outcome()
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for name, status in pool.map(one, sorted((REPO / "build/fuzz/bin").glob("*_fuzz"))):
+            log = (folder / f"{name}.log").read_text(errors="replace")
+            runs = re.search(r"stat::number_of_executed_units: (\d+)", log)
+            print(f"    {name}: {runs[1] if runs else '?'} inputs", flush=True)
+            if status == 0 and runs:
+                outcome.passed += 1
+            else:
+                outcome.failed.append(f"fuzz.{name}: {folder}/{name}.log")
+                print(log[-4000:], flush=True)
+    return outcome
+
+
 def web() -> Outcome:
     if not (REPO / "tests/web").is_dir():
         return Outcome(note="no tests yet")
@@ -230,6 +264,7 @@ PARTS = {
     "unit": lambda: gtest("unit", "unit"),
     "contract": lambda: gtest("contract", "contract"),
     "simulation": lambda: gtest("simulation", "simulation"),
+    "fuzz": fuzz,
     "functional": lambda: pytest("functional"),
     "e2e": lambda: pytest("e2e"),
     "kubernetes": kubernetes,

@@ -2,11 +2,15 @@
 //   probe [serve]       PORT (8080), EXTRA_PORT (one more), START_DELAY_MS, HEALTH (ok, or a status such as 503),
 //                       CRASH_AFTER_MS, CRASH_EXIT (3), IGNORE_TERM, DRAIN_MS, VERSION
 //   probe work          logs "tick N" every TICK_MS (100) until SIGTERM
+//   probe has FILE      exits with 0 when the file has anything in it
 //   probe release       logs "release command ran", waits RELEASE_MS, exits with RELEASE_EXIT
 // GET /healthz            HEALTH
-// GET /env/NAME           that variable, or 404      GET /uid, /headers, /connect?host=&port=, /write?path=&mb=
+// GET /env/NAME           that variable, or 404      GET /args (a line each), /uid, /headers, /connect?host=&port=, /write?path=&mb=
 // POST /echo              the body back              GET /slow?ms=N, /big?bytes=N, /crash?code=N, /memory?mb=N
 // GET /log?text=, /err?text=  one line to stdout, stderr
+// GET /flood?lines=N&rate=R   "flood 1" … "flood N" to stdout, R a second (0: as fast as it can); answers at once
+// GET /line?bytes=N&byte=B    one line of N bytes B (120, an x) to stdout
+// GET /hex?bytes=00ff1b5b…    these bytes and a line feed to stdout
 // GET /sse?n=&every_ms=   server-sent events         GET /ws (upgrade)  WebSocket that echoes
 // anything else           JSON: version, release, instance, process, path
 #include <arpa/inet.h>
@@ -280,6 +284,26 @@ void answer(Stream& stream, int status, std::string_view type, std::string_view 
     stream.write(body);
 }
 
+void flood(int lines, int rate) {
+    const auto began = Clock::now();
+    for (int i = 1; i <= lines && !stopping; ++i) {
+        std::printf("flood %d\n", i);
+        if (rate <= 0 || i % 100 != 0) continue;
+        const auto due = began + std::chrono::microseconds(1'000'000LL * i / rate);
+        const auto left = due - Clock::now();
+        pause_ms(
+            static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(left).count()));
+    }
+    std::fflush(stdout);
+}
+
+std::string bytes_of(std::string_view hex) {
+    std::string bytes;
+    for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
+        bytes += static_cast<char>(std::strtol(std::string(hex.substr(i, 2)).c_str(), nullptr, 16));
+    return bytes;
+}
+
 // false: the connection was used up.
 bool handle(Stream& stream, const Request& r) {
     const std::string& p = r.path;
@@ -294,6 +318,16 @@ bool handle(Stream& stream, const Request& r) {
     } else if (p.starts_with("/env/")) {
         const char* value = std::getenv(p.c_str() + 5);
         text(value ? value : "", value ? 200 : 404);
+    } else if (p == "/args") {
+        std::string words;
+        if (std::FILE* file = std::fopen("/proc/self/cmdline", "rb")) {
+            char buffer[65536];
+            words.assign(buffer, std::fread(buffer, 1, sizeof buffer, file));
+            std::fclose(file);
+        }
+        for (char& c : words)
+            if (c == '\0') c = '\n';
+        text(words);
     } else if (p == "/uid") {
         text(std::to_string(::getuid()));
     } else if (p == "/headers") {
@@ -310,6 +344,18 @@ bool handle(Stream& stream, const Request& r) {
         std::fprintf(p == "/log" ? stdout : stderr, "%s\n", r.query("text").c_str());
         std::fflush(nullptr);
         text("logged");
+    } else if (p == "/flood") {
+        const int lines = std::atoi(r.query("lines", "1000").c_str());
+        std::thread(flood, lines, std::atoi(r.query("rate", "0").c_str())).detach();
+        text("flooding");
+    } else if (p == "/line" || p == "/hex") {
+        const std::string line =
+            p == "/hex" ? bytes_of(r.query("bytes"))
+                        : std::string(std::strtoull(r.query("bytes", "1").c_str(), nullptr, 10),
+                                      static_cast<char>(std::atoi(r.query("byte", "120").c_str())));
+        std::fwrite((line + "\n").data(), 1, line.size() + 1, stdout);
+        std::fflush(stdout);
+        text("written");
     } else if (p == "/connect") {
         text(try_connect(r.query("host"), std::atoi(r.query("port").c_str())));
     } else if (p == "/write") {
@@ -400,6 +446,11 @@ int work() {
     return 0;
 }
 
+int has(const char* path) {
+    std::FILE* file = std::fopen(path, "rb");
+    return file != nullptr && std::fgetc(file) != EOF ? 0 : 1;
+}
+
 int release() {
     std::puts("release command ran");
     std::fflush(nullptr);
@@ -421,6 +472,7 @@ int main(int argc, char** argv) {
     std::setvbuf(stdout, nullptr, _IOLBF, 0);
     const std::string_view command = argc > 1 ? argv[1] : "serve";
     if (command == "work") return work();
+    if (command == "has") return has(argc > 2 ? argv[2] : "");
     if (command == "release") return release();
     return serve();
 }
