@@ -109,6 +109,22 @@ std::size_t columns(std::string_view text) {
     return count;
 }
 
+// How many bytes of UTF-8 at the front are a character that steers: C1 controls, which some terminals take for escape
+// sequences (ECMA-48 section 5.3), and those that turn the direction of writing, by which a text can look like another
+// (Unicode TR 36, section 3.3).
+std::size_t steering(std::string_view text) {
+    const auto byte = [&](std::size_t i) {
+        return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
+    };
+    if (byte(0) == 0xc2 && byte(1) >= 0x80 && byte(1) <= 0x9f) return 2;
+    if (byte(0) == 0xd8 && byte(1) == 0x9c) return 2;  // U+061C
+    if (byte(0) != 0xe2) return 0;
+    const bool marks = byte(1) == 0x80 &&
+                       (byte(2) == 0x8e || byte(2) == 0x8f || (byte(2) >= 0xaa && byte(2) <= 0xae));
+    const bool isolates = byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9;
+    return marks || isolates ? 3 : 0;
+}
+
 }  // namespace
 
 std::string styled(std::string_view text, Style style, bool colour) {
@@ -139,6 +155,10 @@ std::string harmless(std::string_view text, bool colour) {
             while (end < text.size() && text[end] != '\a' && text[end] != '\x1b') ++end;
             if (end + 1 < text.size() && text[end] == '\x1b' && text[end + 1] == '\\') ++end;
             i = end;
+            continue;
+        }
+        if (const auto bytes = steering(text.substr(i)); bytes > 0) {
+            i += bytes - 1;
             continue;
         }
         if (c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f)) result += c;

@@ -35,8 +35,8 @@ class Terminal {
 // Text in that style where `colour`, else as it is. Only the 8 base colours, which themes make readable on light and dark.
 [[nodiscard]] std::string styled(std::string_view text, Style style, bool colour);
 
-// What came from elsewhere (logs, build output), without what could move the cursor or change the terminal: control
-// characters other than tab go, colours (SGR) stay where `colour`.
+// What came from elsewhere (logs, build output), without what could move the cursor, change the terminal or turn the
+// direction of writing: control characters other than tab go, colours (SGR) stay where `colour`.
 [[nodiscard]] std::string harmless(std::string_view text, bool colour);
 
 // The same of each line.

@@ -13,6 +13,15 @@ TEST(Harmless, NothingCanMoveTheCursorOrChangeTheTerminal) {
     EXPECT_EQ(harmless("\x1b", true), "");
 }
 
+TEST(Harmless, NothingLooksLikeAnotherTextAndNoCharacterIsAControlSequence) {
+    EXPECT_EQ(harmless("\u202etxt.exe \u2066a\u2069 \u200f\u061cb", false), "txt.exe a b");
+    EXPECT_EQ(harmless("\xc2\x9b"
+                       "2Jx\xc2\x85y",
+                       true),
+              "2Jxy");
+    EXPECT_EQ(harmless("é ä 你好 😀 \u2019 \u200b \xe2", false), "é ä 你好 😀 \u2019 \u200b \xe2");
+}
+
 TEST(Table, ColumnsAreAsWideAsTheirWidestAndTheLastGoesOnBelow) {
     EXPECT_EQ(table({{"A", "BB"}, {"CCC", "D"}}, 0), "A    BB\nCCC  D\n");
     EXPECT_EQ(table({{"ä", "x"}, {"bb", "y"}}, 0), "ä   x\nbb  y\n");
