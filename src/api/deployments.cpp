@@ -99,7 +99,7 @@ Result<> check_may(const Call& call, std::optional<DeploymentKind> kind) {
     const bool operates = kind == DeploymentKind::restart || kind == DeploymentKind::scale;
     const auto needed =
         operates ? identity::Permission::app_operate : identity::Permission::app_deploy;
-    if (identity::may(call.principal, call.team.id, call.role, needed)) return {};
+    if (identity::may(call.principal(), call.team.id, call.role, needed)) return {};
     return fail(ErrorKind::forbidden,
                 "this needs a token with the scope " + std::string(identity::row_of(needed).scope),
                 "ask an admin of the team", "forbidden");

@@ -52,7 +52,7 @@ Result<http::Response> idempotently(Services& services, const Route& route, Call
                     "invalid_idempotency_key");
     }
     IdempotencyRecord record{
-        .key = call.principal.user.id.str() + ":" + std::string(key),
+        .key = call.principal().user.id.str() + ":" + std::string(key),
         .fingerprint = crypto::sha256_hex(std::string(http::to_string(call.request.method)) + " " +
                                           call.request.target + "\n" + call.request.body),
         .status = 0,

@@ -34,15 +34,11 @@ json::object present(const DiskWarning& warning) {
 }
 
 // What the caller may see of who holds what, the largest first.
-Result<json::array> own_apps(const ReadTx& tx, const Call& call, std::vector<Holding> all) {
+json::array own_apps(const Call& call, std::vector<Holding> all) {
     std::map<TeamId, std::string> teams;
-    LOCO_ASSIGN(const auto memberships, tx.memberships(call.principal.user.id));
-    for (const auto& membership : memberships) {
-        if (!identity::may(call.principal, membership.team, membership.role,
-                           identity::Permission::app_read))
-            continue;
-        LOCO_ASSIGN(const auto team, tx.team(membership.team));
-        teams[team.id] = team.slug;
+    for (const auto& in : call.session->teams) {
+        if (identity::may(call.principal(), in.team.id, in.role, identity::Permission::app_read))
+            teams[in.team.id] = in.team.slug;
     }
     std::ranges::sort(all, [](const Holding& a, const Holding& b) {
         return std::pair(b.share.memory_bytes, a.app) < std::pair(a.share.memory_bytes, b.app);
@@ -74,7 +70,7 @@ Result<http::Response> get_machine(Services& services, Call& call) {
         LOCO_ASSIGN(auto all, holdings(tx));
         held = {};
         for (const auto& one : all) held += one.share;
-        LOCO_ASSIGN(apps, own_apps(tx, call, std::move(all)));
+        apps = own_apps(call, std::move(all));
         return {};
     }));
     json::value memory = nullptr;

@@ -1,5 +1,6 @@
 #include "api/router.hpp"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <charconv>
 
@@ -7,7 +8,6 @@
 #include "api/json.hpp"
 #include "base/log.hpp"
 #include "domain/catalogue.hpp"
-#include "identity/authenticator.hpp"
 
 namespace loco::api {
 namespace {
@@ -69,47 +69,40 @@ std::unexpected<Error> no_such(std::string_view noun, std::string_view name, std
                 std::move(code));
 }
 
-Result<std::optional<Role>> role_in(const ReadTx& tx, const UserId& user, const TeamId& team) {
-    LOCO_ASSIGN(const auto memberships, tx.memberships(user));
-    for (const auto& membership : memberships) {
-        if (membership.team == team) return membership.role;
-    }
-    return std::nullopt;
+const identity::TeamRole* membership(const identity::Session& session, auto is_it) {
+    const auto found = std::ranges::find_if(session.teams, is_it);
+    return found == session.teams.end() ? nullptr : &*found;
 }
 
-// Fills in team, app and deployment as the path names them, for a principal who may see them.
-Result<> resolve(const ReadTx& tx, const Params& params, const Route& route, Call& call) {
-    const auto team_name = params.find("team");
-    if (team_name == params.end()) return {};
-    const auto team = tx.team_by_slug(team_name->second);
-    std::optional<Role> role;
-    if (team) {
-        LOCO_ASSIGN(role, role_in(tx, call.principal.user.id, team->id));
-    } else if (team.error().kind != ErrorKind::not_found) {
-        return fail(team.error());
-    }
-    if (!team || !role || (call.principal.only_team && *call.principal.only_team != team->id)) {
-        return no_such("team", team_name->second, "see yours with `loco whoami`", "no_such_team");
-    }
-    call.team = *team;
-    call.role = *role;
+// Fills in the team that the path names, for a principal who may see it and do what the route does.
+Result<> resolve_team(const Params& params, const Route& route, Call& call) {
+    const auto name = params.find("team");
+    if (name == params.end()) return {};
+    const auto* in =
+        membership(*call.session, [&](const auto& one) { return one.team.slug == name->second; });
+    if (in == nullptr)
+        return no_such("team", name->second, "see yours with `loco whoami`", "no_such_team");
+    call.team = in->team;
+    call.role = in->role;
     const auto may = [&](identity::Permission permission) {
-        return identity::may(call.principal, call.team.id, role, permission);
+        return identity::may(call.principal(), call.team.id, call.role, permission);
     };
-    if (!may(route.permission) && !(route.or_permission && may(*route.or_permission))) {
-        const auto& row = identity::row_of(route.permission);
-        return fail(ErrorKind::forbidden,
-                    "this needs the role " + std::string(to_string(row.least_role)) + " in team " +
-                        call.team.slug + " and a token with the scope " + std::string(row.scope) +
-                        "; your role is " + std::string(to_string(*role)),
-                    "ask an admin of the team", "forbidden");
-    }
-    const auto app_name = params.find("app");
-    if (app_name == params.end()) return {};
-    auto app = tx.app_by_name(call.team.id, app_name->second);
+    if (may(route.permission) || (route.or_permission && may(*route.or_permission))) return {};
+    const auto& row = identity::row_of(route.permission);
+    return fail(ErrorKind::forbidden,
+                "this needs the role " + std::string(to_string(row.least_role)) + " in team " +
+                    call.team.slug + " and a token with the scope " + std::string(row.scope) +
+                    "; your role is " + std::string(to_string(call.role)),
+                "ask an admin of the team", "forbidden");
+}
+
+// Fills in the app, and the deployment, that the path names.
+Result<> resolve_app(const ReadTx& tx, const Params& params, Call& call) {
+    const auto name = params.find("app");
+    auto app = tx.app_by_name(call.team.id, name->second);
     if (!app) {
         if (app.error().kind != ErrorKind::not_found) return fail(app.error());
-        return no_such("app", app_name->second, "see the team's with `loco apps`", "no_such_app");
+        return no_such("app", name->second, "see the team's with `loco apps`", "no_such_app");
     }
     call.app = std::move(*app);
     const auto id = params.find("id");
@@ -129,29 +122,25 @@ Result<> resolve(const ReadTx& tx, const Params& params, const Route& route, Cal
 std::function<bool()> still_allowed(Services& services, const Route& route, const Call& call) {
     return [&services, &route, team = call.team.id,
             authorization = std::string(call.request.headers.get("Authorization"))] {
-        bool allowed = false;
-        const auto read = services.context.store.read([&](const ReadTx& tx) -> Result<> {
-            LOCO_ASSIGN(const auto principal,
-                        identity::authenticate(tx, authorization, services.context.clock.now()));
-            LOCO_ASSIGN(const auto role, role_in(tx, principal.user.id, team));
-            allowed = role && (!principal.only_team || *principal.only_team == team) &&
-                      identity::may(principal, team, role, route.permission);
-            return {};
-        });
-        if (!read) return read.error().kind != ErrorKind::unauthenticated;
-        return allowed;
+        const auto session = services.sessions.of(authorization, services.context.clock.now());
+        if (!session) return session.error().kind != ErrorKind::unauthenticated;
+        const auto* in =
+            membership(**session, [&](const auto& one) { return one.team.id == team; });
+        return in != nullptr &&
+               identity::may((*session)->principal, team, in->role, route.permission);
     };
 }
 
 Result<http::Response> answer(Services& services, const Route& route, const Params& params,
                               Call& call) {
     if (route.permission != identity::Permission::nobody_asked) {
-        const auto now = services.context.clock.now();
-        LOCO_TRY(services.context.store.read([&](const ReadTx& tx) -> Result<> {
-            LOCO_ASSIGN(call.principal,
-                        identity::authenticate(tx, call.request.headers.get("Authorization"), now));
-            return resolve(tx, params, route, call);
-        }));
+        LOCO_ASSIGN(call.session, services.sessions.of(call.request.headers.get("Authorization"),
+                                                       services.context.clock.now()));
+        LOCO_TRY(resolve_team(params, route, call));
+        if (params.contains("app")) {
+            LOCO_TRY(services.context.store.read(
+                [&](const ReadTx& tx) -> Result<> { return resolve_app(tx, params, call); }));
+        }
         call.still_allowed = still_allowed(services, route, call);
     }
     const log::Context fields{

@@ -18,7 +18,7 @@
 #include "api/manifests.hpp"
 #include "crypto/box.hpp"
 #include "http/server.hpp"
-#include "identity/authorization.hpp"
+#include "identity/authenticator.hpp"
 #include "ports/feed.hpp"
 #include "ports/gateway.hpp"
 #include "ports/log_store.hpp"
@@ -54,6 +54,7 @@ struct Sight {
 
 struct Services {
     Context& context;
+    identity::Sessions& sessions;
     Registry& registry;
     Sight sight;
     LogStore& logs;
@@ -79,8 +80,8 @@ struct Services {
 struct Call {
     const http::Request& request;
     std::string request_id;
-    identity::Principal principal;
-    Team team;  // with {team}
+    std::shared_ptr<const identity::Session> session;  // but where nobody is asked who they are
+    Team team;                                         // with {team}
     Role role = Role::viewer;
     App app;                // with {app}
     Deployment deployment;  // with {id}
@@ -88,7 +89,8 @@ struct Call {
     // on for long, see Leave.
     std::function<bool()> still_allowed;
 
-    [[nodiscard]] Actor actor() const { return {principal.user.id, principal.user.login}; }
+    [[nodiscard]] const identity::Principal& principal() const { return session->principal; }
+    [[nodiscard]] Actor actor() const { return {principal().user.id, principal().user.login}; }
     // A query parameter; empty if it is not there.
     [[nodiscard]] std::string_view query(std::string_view name) const;
     // ?limit= within 1 … max. invalid else.

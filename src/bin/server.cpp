@@ -178,6 +178,7 @@ class Parts {
     telemetry::FanOut log_feed_;
     std::optional<os::FileLock> folder_lock_;
     std::unique_ptr<Store> store_;
+    identity::Sessions sessions_;
     std::unique_ptr<LogStore> logs_;
     std::shared_ptr<const crypto::Sealer> sealer_;  // the store has it too
     std::shared_ptr<const crypto::Box> box_;
@@ -201,6 +202,7 @@ Parts::Parts(const platform::ServerConfig& server, Config config, OpenStore stor
       metrics_(LOCO_VERSION),
       folder_lock_(std::move(store.lock)),
       store_(std::move(store.store)),
+      sessions_(*store_),
       logs_(std::move(logs.store)),
       sealer_(std::move(sealer)),
       tokens_(std::move(key), clock_, random_),
@@ -388,18 +390,16 @@ Result<std::string> Parts::registry_token(std::string_view authorization, std::s
         [this](const registry::Credentials& credentials) -> Result<registry::Grant> {
             registry::Grant grant;
             // Images may be read by who may see the app; writing needs a deployment's own token.
+            LOCO_ASSIGN(const auto session,
+                        sessions_.of_token(credentials.password.reveal(), clock_.now()));
+            grant.subject = session->principal.user.login;
             LOCO_TRY(store_->read([&](const ReadTx& tx) -> Result<> {
-                LOCO_ASSIGN(
-                    const auto principal,
-                    identity::authenticate_token(tx, credentials.password.reveal(), clock_.now()));
-                grant.subject = principal.user.login;
-                LOCO_ASSIGN(const auto memberships, tx.memberships(principal.user.id));
-                for (const auto& membership : memberships) {
-                    if (!identity::may(principal, membership.team, membership.role,
+                for (const auto& in : session->teams) {
+                    if (!identity::may(session->principal, in.team.id, in.role,
                                        identity::Permission::app_read))
                         continue;
                     LOCO_ASSIGN(const auto apps,
-                                tx.apps(membership.team, "", config_.max_apps_per_team));
+                                tx.apps(in.team.id, "", config_.max_apps_per_team));
                     for (const auto& app : apps)
                         grant.access.push_back(
                             {.repository = repository_of(app.id), .actions = {"pull"}});
@@ -421,6 +421,7 @@ Result<std::string> export_manifests(api::ManifestRequest request) {
 
 api::Services Parts::services() {
     return {.context = context_,
+            .sessions = sessions_,
             .registry = registry_,
             .sight = place_->sight(),
             .logs = *logs_,

@@ -7,6 +7,7 @@
 // one database: their writes are serialised all the same.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -133,6 +134,11 @@ class Store {
     // another read's or write's work. Work may be called again when the database took its transaction back for
     // another's sake (a deadlock): what it leaves behind outside of the store must be that of its last call.
     [[nodiscard]] virtual Result<> write(const WriteFn& work) = 0;
+
+    // A number that is another one as soon as anything that a read gives may be another: what a read that began after it was
+    // asked for has given, further reads give for as long as it stays. None where only the database could say so (it is
+    // shared with other servers, or in trouble).
+    [[nodiscard]] virtual std::optional<std::uint64_t> version() { return std::nullopt; }
 
     // Called after each commit with the events that became visible, in order, on the writer's thread, before the
     // write() that made them returns; must not block, nor write.

@@ -1,5 +1,6 @@
 #include "store/memory/memory_store.hpp"
 
+#include <atomic>
 #include <mutex>
 #include <shared_mutex>
 
@@ -8,8 +9,9 @@
 namespace loco::store {
 
 struct MemoryStore::Impl {
-    std::mutex writer;       // one write at a time, its listener's call included
-    std::shared_mutex data;  // taken after writer
+    std::mutex writer;                       // one write at a time, its listener's call included
+    std::shared_mutex data;                  // taken after writer
+    std::atomic<std::uint64_t> version = 0;  // raised under `data`, with each commit
     Tables tables;
     std::function<void(const std::vector<Event>&)> listener;
     FaultHook hook;
@@ -25,6 +27,8 @@ void MemoryStore::set_fault_hook(FaultHook hook) { impl_->hook = std::move(hook)
 void MemoryStore::on_events(std::function<void(const std::vector<Event>&)> listener) {
     impl_->listener = std::move(listener);
 }
+
+std::optional<std::uint64_t> MemoryStore::version() { return impl_->version; }
 
 Result<> MemoryStore::read(const ReadFn& work) {
     LOCO_TRY(impl_->at(Point::read));
@@ -51,6 +55,7 @@ Result<> MemoryStore::write(const WriteFn& work) {
         events.assign(tables.events.begin() + static_cast<std::ptrdiff_t>(tables.events_kept),
                       tables.events.end());
         tables.commit();
+        ++impl_->version;
     }
     LOCO_TRY(impl_->at(Point::committed));
     if (impl_->listener && !events.empty()) impl_->listener(events);

@@ -32,6 +32,7 @@ class MemoryStore final : public Store {
     // of that write is kept.
     [[nodiscard]] Result<> read(const ReadFn& work) override;
     [[nodiscard]] Result<> write(const WriteFn& work) override;
+    [[nodiscard]] std::optional<std::uint64_t> version() override;
     void on_events(std::function<void(const std::vector<Event>&)> listener) override;
 
   private:

@@ -1,5 +1,7 @@
 #include "store/sqlite/sqlite_store.hpp"
 
+#include <mutex>
+
 #include "os/file.hpp"
 #include "store/common/reader_pool.hpp"
 #include "store/sqlite/migrate.hpp"
@@ -32,12 +34,33 @@ Result<os::FileLock> lock_folder(const std::filesystem::path& folder) {
     return lock;
 }
 
+// Asks one connection of its own, which writes nothing, whether others have committed since
+// (https://www.sqlite.org/pragma.html#pragma_data_version).
+class DataVersion {
+  public:
+    explicit DataVersion(std::unique_ptr<sqlite::Database> database)
+        : database_(std::move(database)) {}
+
+    std::optional<std::uint64_t> now() {
+        const std::lock_guard lock(mutex_);
+        sqlite::Query query(*database_, "PRAGMA data_version");
+        const auto row = query.step();
+        if (!row || !*row) return std::nullopt;
+        return static_cast<std::uint64_t>(query.integer(0));
+    }
+
+  private:
+    std::mutex mutex_;
+    std::unique_ptr<sqlite::Database> database_;
+};
+
 struct SqliteStore::Impl {
     os::FileLock lock;  // released last
     EnvSeal env_seal;
     Writer writer;
-    ReaderPool<SqliteSql>
-        readers;  // closed first, so that the writer's connection is the last and clears the journal away
+    // These are closed first, so that the writer's connection is the last and clears the journal away.
+    ReaderPool<SqliteSql> readers;
+    DataVersion data_version;
 };
 
 Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteOptions& options,
@@ -47,18 +70,19 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const SqliteOptions& opti
     const int timeout = options.busy_timeout_ms;
     LOCO_ASSIGN(auto database, open_writer(file, timeout));
     LOCO_TRY(migrate(*database, migrations(), clock.now()));
+    const auto open_reader = [file, timeout] {
+        return sqlite::Database::open(
+            file, {.read_only = true, .busy_timeout_ms = timeout, .cache_kib = 1024});
+    };
+    LOCO_ASSIGN(auto watching, open_reader());
     std::unique_ptr<Impl> impl(new Impl{
         .lock = std::move(lock),
         .env_seal = options.env_seal,
         .writer = Writer(
             std::move(database), [file, timeout] { return open_writer(file, timeout); },
             options.env_seal),
-        .readers = ReaderPool<SqliteSql>(
-            [file, timeout] {
-                return sqlite::Database::open(
-                    file, {.read_only = true, .busy_timeout_ms = timeout, .cache_kib = 1024});
-            },
-            options.readers),
+        .readers = ReaderPool<SqliteSql>(open_reader, options.readers),
+        .data_version = DataVersion(std::move(watching)),
     });
     return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(impl)));
 }
@@ -76,6 +100,8 @@ Result<> SqliteStore::read(const ReadFn& work) {
 }
 
 Result<> SqliteStore::write(const WriteFn& work) { return impl_->writer.write(work); }
+
+std::optional<std::uint64_t> SqliteStore::version() { return impl_->data_version.now(); }
 
 void SqliteStore::on_events(std::function<void(const std::vector<Event>&)> listener) {
     impl_->writer.set_listener(std::move(listener));

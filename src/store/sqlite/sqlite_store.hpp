@@ -36,6 +36,8 @@ class SqliteStore final : public Store {
 
     [[nodiscard]] Result<> read(const ReadFn& work) override;
     [[nodiscard]] Result<> write(const WriteFn& work) override;
+    // Also what another program writes into the database changes it.
+    [[nodiscard]] std::optional<std::uint64_t> version() override;
     void on_events(std::function<void(const std::vector<Event>&)> listener) override;
 
   private:

@@ -241,6 +241,19 @@ TEST_P(StoreContract, ManyWritersAtOnceLoseNothing) {
     EXPECT_EQ(std::ssize(events), kept);
 }
 
+TEST_P(StoreContract, TheVersionIsAnotherAfterEveryWriteAndStaysWhileOnlyReading) {
+    const auto before = store_->version();
+    if (!before) return;  // other servers write to this database: only asking it tells
+    EXPECT_TRUE(read<User>([&](const ReadTx& tx) { return tx.user(ann_.id); }));
+    EXPECT_EQ(store_->version(), before);
+    auto ann = ann_;
+    ann.email = "ann@example.org";
+    EXPECT_TRUE(put(ann));
+    const auto after = store_->version();
+    EXPECT_NE(after, before);
+    EXPECT_EQ(store_->version(), after);
+}
+
 TEST_P(StoreContract, AReadIsOfOneMoment) {
     std::atomic<bool> stop = false;
     std::jthread writer([&] {

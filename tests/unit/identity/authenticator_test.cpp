@@ -35,12 +35,8 @@ class AuthenticatorTest : public testing::Test {
         EXPECT_TRUE(store_.write([&](WriteTx& tx) { return tx.put(token_); }));
     }
     Result<Principal> authenticate(std::string_view authorization) {
-        Principal principal;
-        LOCO_TRY(store_.read([&](const ReadTx& tx) -> Result<> {
-            LOCO_ASSIGN(principal, identity::authenticate(tx, authorization, clock_.now()));
-            return {};
-        }));
-        return principal;
+        LOCO_ASSIGN(const auto session, sessions_.of(authorization, clock_.now()));
+        return session->principal;
     }
     std::string refusal() {
         const auto principal = authenticate("Bearer loco_one");
@@ -50,6 +46,7 @@ class AuthenticatorTest : public testing::Test {
 
     StillClock clock_;
     store::MemoryStore store_;
+    Sessions sessions_{store_};
     Token token_{.id = TokenId("tok_1"),
                  .user = UserId("usr_1"),
                  .name = "one",
@@ -90,6 +87,47 @@ TEST_F(AuthenticatorTest, AScopeThatWasTakenAwayIsGoneAtOnce) {
     token_.scopes = {};
     put();
     EXPECT_TRUE(authenticate("Bearer loco_one")->scopes.empty());
+}
+
+TEST_F(AuthenticatorTest, WhatWasReadOfATokenIsReadAgainOnlyAfterAWrite) {
+    int reads = 0;
+    store_.set_fault_hook([&](store::MemoryStore::Point point) -> Result<> {
+        if (point == store::MemoryStore::Point::read) ++reads;
+        return {};
+    });
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(refusal(), "");
+    EXPECT_EQ(reads, 1);
+    put();
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(refusal(), "");
+    EXPECT_EQ(reads, 2);
+    // What was refused is not kept: a client that tries tokens fills nothing.
+    EXPECT_FALSE(authenticate("Bearer loco_two"));
+    EXPECT_FALSE(authenticate("Bearer loco_two"));
+    EXPECT_EQ(reads, 4);
+}
+
+TEST_F(AuthenticatorTest, TeamsAreThoseOfTheUserThatTheTokenIsGoodFor) {
+    const Team one{.id = TeamId("team_1"), .slug = "one", .number = 0, .created_at = {}};
+    const Team two{.id = TeamId("team_2"), .slug = "two", .number = 1, .created_at = {}};
+    EXPECT_TRUE(store_.write([&](WriteTx& tx) -> Result<> {
+        LOCO_TRY(tx.put(one));
+        LOCO_TRY(tx.put(two));
+        LOCO_TRY(tx.put(Membership{.team = one.id, .user = token_.user, .role = Role::viewer}));
+        return tx.put(Membership{.team = two.id, .user = token_.user, .role = Role::admin});
+    }));
+    const auto teams = [&] {
+        std::string text;
+        for (const auto& in : (*sessions_.of("Bearer loco_one", clock_.now()))->teams)
+            text += in.team.slug + ":" + std::string(to_string(in.role)) + " ";
+        return text;
+    };
+    EXPECT_EQ(teams(), "one:viewer two:admin ");
+    token_.team = two.id;
+    put();
+    EXPECT_EQ(teams(), "two:admin ");
+    EXPECT_TRUE(
+        store_.write([&](WriteTx& tx) { return tx.remove_membership(two.id, token_.user); }));
+    EXPECT_EQ(teams(), "");
 }
 
 }  // namespace

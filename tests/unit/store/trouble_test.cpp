@@ -31,6 +31,18 @@ TEST_F(TroubleTest, ALockOfAnotherProgramIsToldAndPasses) {
     EXPECT_EQ(events(*store).size(), 2U);
 }
 
+TEST_F(TroubleTest, WhatAnotherProgramWritesIsAnotherVersion) {
+    const auto store = must_open();
+    ASSERT_TRUE(append(*store, "1"));
+    const auto before = store->version();
+    ASSERT_TRUE(before);
+    const auto other = *sqlite::Database::open(folder_ / "loco.db", {});
+    ASSERT_TRUE(other->run("BEGIN IMMEDIATE; UPDATE events SET message = '2'"));
+    EXPECT_EQ(store->version(), before);
+    ASSERT_TRUE(other->run("COMMIT"));
+    EXPECT_NE(store->version(), before);
+}
+
 TEST_F(TroubleTest, WorkThatMakesNothingOfTheDatabasesTroubleIsNotKept) {
     const auto store = must_open();
     ASSERT_TRUE(append(*store, "1"));
