@@ -28,6 +28,7 @@ struct LogCollector::Source {
     http::StreamClient::Id open = 0;
     std::unique_ptr<LineCutter> cutter;
     Resume resume;
+    Repeats repeats;
     std::uint64_t last_queued = 0;  // number of its newest line
     bool ended_well = false;        // the last reading came to its end
     bool last_reading =
@@ -332,7 +333,8 @@ void LogCollector::ended(const SourcePtr& source, std::uint64_t stream,
 
 // With the lock.
 void LogCollector::queue(Source& source, RawLine line) {
-    if (source.resume.was_kept(line)) return;
+    const bool repeated = source.repeats.was_read(line);
+    if (source.resume.was_kept(line) || repeated) return;
     queued_bytes_ += line.text.size() + kLineOverhead;
     source.last_queued = ++queued_;
     LogLine kept;

@@ -1,6 +1,7 @@
 #include "runtime/log_collector/log_follower.hpp"
 
 #include <algorithm>
+#include <functional>
 
 namespace loco::runtime {
 namespace {
@@ -85,6 +86,30 @@ bool Resume::was_kept(const RawLine& line) {
     if (found == kept_.end()) return false;
     kept_.erase(found);
     return true;
+}
+
+bool Repeats::was_read(const RawLine& line) {
+    const auto time = static_cast<std::uint64_t>(line.at.time_since_epoch().count());
+    const std::uint64_t key = std::hash<std::string_view>{}(line.text) ^
+                              (time * 0x9E37'79B9'7F4A'7C15U + static_cast<unsigned>(line.stream));
+    if (!again_ && line.at + kDisorder < newest_) {
+        known_ = ring_;
+        std::ranges::sort(known_);
+        again_ = true;
+    }
+    if (again_ && line.at > newest_) {
+        again_ = false;
+        known_ = {};
+    }
+    if (again_ && std::ranges::binary_search(known_, key)) return true;
+    newest_ = std::max(newest_, line.at);
+    if (ring_.size() < kLines) {
+        ring_.push_back(key);
+    } else {
+        ring_[next_] = key;
+        next_ = (next_ + 1) % kLines;
+    }
+    return false;
 }
 
 }  // namespace loco::runtime

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <set>
 #include <string>
@@ -71,6 +73,25 @@ class Resume {
     std::optional<Time> since_;
     std::optional<Time> newest_;
     std::multiset<Key> kept_;
+};
+
+// Tells lines that the engine sends a second time. Docker's json-file driver does, to a follower that is behind when it
+// rotates the file: at the end of the new file it begins that file once more (seen with 20.10). What was sent has the
+// nanosecond, stream and text of a line that was read before, so a clock that is set back is not mistaken for it.
+class Repeats {
+  public:
+    // What a file of 10 MB can hold of the shortest lines.
+    static constexpr std::size_t kLines = 1U << 17;
+
+    // Notes the line, unless it was read before.
+    [[nodiscard]] bool was_read(const RawLine& line);
+
+  private:
+    std::vector<std::uint64_t> ring_;  // of what was read last; grows up to kLines
+    std::size_t next_ = 0;
+    Time newest_;
+    bool again_ = false;                // since a line that was older than it can be
+    std::vector<std::uint64_t> known_;  // sorted: the ring as it was then
 };
 
 }  // namespace loco::runtime

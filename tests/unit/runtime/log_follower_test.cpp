@@ -126,5 +126,43 @@ TEST(Resume, begins_no_earlier_than_what_it_knows) {
     EXPECT_EQ(Resume(lines).since(), time(Resume::kLines - 1));
 }
 
+RawLine line(int ms, const std::string& text) {
+    return {LogStream::out, time(0) + std::chrono::milliseconds(ms), text};
+}
+
+TEST(Repeats, leaves_out_the_part_of_a_file_that_is_sent_a_second_time_and_nothing_after_it) {
+    Repeats repeats;
+    for (int i = 0; i < 1000; ++i) EXPECT_FALSE(repeats.was_read(line(i, "x")));
+    for (int i = 300; i < 1000; ++i) EXPECT_TRUE(repeats.was_read(line(i, "x"))) << i;
+    for (int i = 1000; i < 1100; ++i) EXPECT_FALSE(repeats.was_read(line(i, "x")));
+    for (int i = 900; i < 1100; ++i) EXPECT_TRUE(repeats.was_read(line(i, "x"))) << i;
+    EXPECT_FALSE(repeats.was_read(line(1100, "x")));
+}
+
+TEST(Repeats, keeps_what_two_streams_write_a_little_out_of_order) {
+    Repeats repeats;
+    EXPECT_FALSE(repeats.was_read(line(100, "a")));
+    EXPECT_FALSE(repeats.was_read(line(95, "b")));
+    EXPECT_FALSE(repeats.was_read(line(50, "c")));
+    EXPECT_FALSE(repeats.was_read(line(101, "a")));
+    EXPECT_FALSE(repeats.was_read(line(101, "a"))) << "two lines of one nanosecond";
+}
+
+TEST(Repeats, keeps_every_line_after_the_clock_was_set_back) {
+    Repeats repeats;
+    constexpr int kHour = 3'600'000;
+    for (int i = 0; i < 100; ++i) EXPECT_FALSE(repeats.was_read(line(kHour + i, "x")));
+    for (int i = 0; i < 100; ++i) EXPECT_FALSE(repeats.was_read(line(i, "x")));
+}
+
+TEST(Repeats, knows_as_many_of_the_shortest_lines_as_a_file_holds) {
+    Repeats repeats;
+    const int lines = static_cast<int>(Repeats::kLines) + 1000;
+    for (int i = 0; i < lines; ++i) EXPECT_FALSE(repeats.was_read(line(i, "x")));
+    int again = 0;
+    for (int i = 1000; i < lines; ++i) again += repeats.was_read(line(i, "x")) ? 1 : 0;
+    EXPECT_EQ(again, static_cast<int>(Repeats::kLines));
+}
+
 }  // namespace
 }  // namespace loco::runtime
