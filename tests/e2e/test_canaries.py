@@ -78,8 +78,10 @@ def test_no_secret_is_in_what_is_kept_logged_shown_or_listed(loco, app, tmp_path
     (tmp_path / "bad.env").write_text(f"GOOD={canaries.new('env import, refused')}\nnot a line with {canaries.new('env import, malformed')}\n")
     (folder.path / "secret.txt").write_text(canaries.new("a build secret"))
     (folder.path / ".env").write_text(f"LEFT_OUT={canaries.new('a .env in the folder')}\n")
-    folder.image("1", dockerfile="FROM scratch\nCOPY probe /probe\nUSER 10001\nENV VERSION=1\n"
-                                 'RUN --mount=type=secret,id=key,mode=0444 ["/probe", "has", "/run/secrets/key"]\nCOPY . /all\nCMD ["/probe"]\n')
+    # [env] is no secret: it is read in the loco.toml, which is therefore kept out of the image here.
+    (folder.path / ".dockerignore").write_text("loco.toml\n")
+    folder.image("1", dockerfile="FROM scratch\nCOPY probe /probe\nENV VERSION=1\n"
+                                 'RUN --mount=type=secret,id=key ["/probe", "has", "/run/secrets/key"]\nCOPY . /all\nUSER 10001\nCMD ["/probe"]\n')
     folder.toml(f'[env]\nIN_FILE = "{canaries.new("[env] of loco.toml")}"', head='[build]\nsecrets = { key = "secret.txt" }',
                 deploy='release_command = ["/probe", "release"]')
     shown = []

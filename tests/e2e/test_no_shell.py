@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from support import web
 from support.platform import Done, Platform
 from support.probe import Folder
 from support.wait import until
@@ -17,7 +18,7 @@ from support.wait import until
 pytestmark = pytest.mark.one_machine("traces what `loco up` starts; a cluster's server starts nothing")
 
 # All that Loco may start, by file name. The docker command starts its plugin that builds, and looks through its plugins.
-PROGRAMS = {"loco", "loco-api", "haproxy", "docker-registry", "iptables", "docker", "docker-buildx", "docker-compose", "docker-app"}
+PROGRAMS = {"loco", "loco-api", "haproxy", "docker-registry", "iptables", "iptables-restore", "docker", "docker-buildx", "docker-compose", "docker-app"}
 SHELLS = {"sh", "bash", "dash", "ash", "zsh", "busybox", "env", "python3", "perl", "xargs"}
 
 MARK = "/tmp/loco-was-executed"
@@ -76,7 +77,7 @@ def test_no_shell_is_started_from_up_to_down(engine, tmp_path):
         platform.run("logs", "-a", "plain")
         platform.run("status", "-a", "plain")
         old = platform.kill("loco-api")
-        until(lambda: (platform.pid("loco-api") or old) != old, 30)
+        until(lambda: (platform.pid("loco-api") or old) != old and web.fetch(platform.api, "127.0.0.1", "/api/v1/version").status == 200, 30)
         platform.deploy(folder.image("3", dockerfile="FROM scratch\nCOPY nothing /\n"), expect=5)
         platform.run("destroy", "-a", "plain", "--yes")
         platform.down("--purge", "--yes")
@@ -129,7 +130,7 @@ def test_hostile_names_are_refused_with_words_everywhere(loco, app):
 def test_hostile_words_of_a_command_reach_the_program_as_they_are(loco, app):
     folder = app("commands")
     words = [one for one in HOSTILE if len(one) < 1000 and "\0" not in one and "\n" not in one and "\x7f" not in one]
-    folder.toml(deploy=f"command = {json.dumps(['/probe', 'serve', *words])}")
+    folder.toml(deploy=f"command = {json.dumps(['/probe', 'serve', *words], ensure_ascii=False)}")
     loco.deploy(folder)
     assert loco.fetch("commands", "/args").body.decode() == "\n".join(["/probe", "serve", *words]) + "\n"
 
@@ -150,19 +151,22 @@ def test_files_with_hostile_names_are_packed_as_they_are(loco, app):
     assert found - {""} == {os.fsencode(name).decode(errors="surrogateescape") for name in names}
 
 
-def test_hostile_paths_hosts_and_keys_of_a_loco_toml_are_refused_or_kept(loco, app):
+PLACES = ({"http": "port = 8080\npath = {}"}, {"http": "port = 8080\ndomains = [{}]"}, {"health": "path = {}"}, {"more": '[process.{}]\ncommand = ["/probe", "work"]'},
+          {"more": "[env]\n{} = \"1\""}, {"more": "{} = 1"}, {"head": "[build]\ndockerfile = {}"}, {"head": "[build]\ntarget = {}"}, {"deploy": "user = {}"},
+          {"deploy": "release_command = [{}]"})
+
+
+@pytest.mark.parametrize("place", PLACES, ids=[" ".join(one.values()).replace("\n", " ") for one in PLACES])
+def test_hostile_text_in_a_loco_toml_is_refused_with_words_or_kept(loco, app, place):
     folder = app("tomls")
-    for text in HOSTILE:
-        quoted = json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-        for changes in ({"http": f"port = 8080\npath = {quoted}"}, {"http": f"port = 8080\ndomains = [{quoted}]"}, {"health": f"path = {quoted}"},
-                        {"more": f"[process.{quoted}]\ncommand = [\"/probe\", \"work\"]"}, {"more": f"[env]\n{quoted} = \"1\""}, {"more": f"{quoted} = 1"},
-                        {"head": f"[build]\ndockerfile = {quoted}"}, {"head": f"[build]\ntarget = {quoted}"}, {"deploy": f"user = {quoted}"},
-                        {"deploy": f"release_command = [{quoted}]"}):
-            folder.toml(**changes)
-            done = loco.run("validate", folder.path, expect=None)
-            assert done.status in (0, 2), done
-            assert done.status == 0 or done.err.strip(), done
-            assert not re.search(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]", done.err), repr(done.err)
+    (key, line), = place.items()
+    # Each string in one of the places, so that all of them are in all.
+    for text in HOSTILE[PLACES.index(place)::len(PLACES)] + HOSTILE[:4]:
+        folder.toml(**{key: line.replace("{}", json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f"))})
+        done = loco.run("validate", folder.path, expect=None)
+        assert done.status in (0, 2), done
+        assert done.status == 0 or done.err.strip(), done
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\u202e]", done.err), repr(done.err)
 
 
 def test_hostile_requests_reach_an_app_as_they_are_or_not_at_all(loco, app):
