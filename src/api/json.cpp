@@ -49,14 +49,22 @@ json::value time_or_null(const std::optional<Time>& time) {
     return time ? json::value(to_rfc3339(*time)) : json::value(nullptr);
 }
 
+namespace {
+
+json::array texts(const std::vector<std::string>& lines) {
+    json::array out;
+    for (const auto& line : lines) out.emplace_back(to_utf8(line));
+    return out;
+}
+
+}  // namespace
+
 json::object present(const Diagnosis& diagnosis) {
-    json::array steps;
-    for (const auto& step : diagnosis.next_steps) steps.emplace_back(to_utf8(step));
     return {{"code", to_utf8(diagnosis.code)},
             {"phase", diagnosis.phase},
             {"message", to_utf8(diagnosis.message)},
             {"evidence", to_utf8(diagnosis.evidence)},
-            {"next_steps", std::move(steps)},
+            {"next_steps", texts(diagnosis.next_steps)},
             {"exit_status", traits(static_cast<ErrorKind>(diagnosis.kind)).exit_status}};
 }
 
@@ -108,7 +116,11 @@ json::object present(const Instance& instance, std::optional<int> release_number
         {"memory_bytes", instance.memory_bytes},
         {"exit_code", instance.exit_code ? json::value(*instance.exit_code) : json::value(nullptr)},
         {"oom_killed", instance.oom_killed},
-        {"last_problem", to_utf8(instance.last_problem)}};
+        {"last_problem", to_utf8(instance.last_problem.message)},
+        {"problem_code", instance.last_problem.code.empty()
+                             ? json::value(nullptr)
+                             : json::value(to_utf8(instance.last_problem.code))},
+        {"next_steps", texts(instance.last_problem.next_steps)}};
 }
 
 json::object present(const Event& event) {

@@ -1,36 +1,14 @@
 #include "domain/diagnosis.hpp"
 
-#include <array>
 #include <utility>
+
+#include "domain/causes.hpp"
 
 namespace loco {
 namespace {
 
 constexpr std::uint8_t kRolloutFailed = static_cast<std::uint8_t>(ErrorKind::rollout_failed);
-
-// Linux numbers, as 128+n appears in an exit status.
-constexpr std::array<std::pair<int, const char*>, 13> kSignals{{
-    {1, "SIGHUP"},
-    {2, "SIGINT"},
-    {3, "SIGQUIT"},
-    {4, "SIGILL: an instruction that this processor lacks"},
-    {5, "SIGTRAP"},
-    {6, "SIGABRT: it aborted itself"},
-    {7, "SIGBUS"},
-    {8, "SIGFPE"},
-    {9, "SIGKILL: it was killed"},
-    {11, "SIGSEGV: a crash in native code"},
-    {13, "SIGPIPE"},
-    {15, "SIGTERM: it was asked to stop"},
-    {31, "SIGSYS: a system call that is not allowed"},
-}};
-
-std::string signal_text(int number) {
-    for (const auto& [n, text] : kSignals) {
-        if (n == number) return text;
-    }
-    return "signal " + std::to_string(number);
-}
+constexpr int kLoop = 3;  // as many crashes in a row are no accident
 
 Diagnosis make(std::string code, DeploymentState phase, std::string message, std::string evidence,
                std::vector<std::string> next_steps) {
@@ -38,17 +16,113 @@ Diagnosis make(std::string code, DeploymentState phase, std::string message, std
             std::move(evidence), std::move(next_steps),         kRolloutFailed};
 }
 
-std::string seconds_text(Millis time) {
-    const auto ms = time.count();
-    if (ms >= 60'000 && ms % 60'000 == 0) return std::to_string(ms / 60'000) + "m";
-    return ms % 1000 == 0 ? std::to_string(ms / 1000) + "s" : std::to_string(ms) + "ms";
+DeploymentState phase_of(Moment moment) {
+    switch (moment) {
+        case Moment::releasing: return DeploymentState::releasing;
+        case Moment::serving: return DeploymentState::live;
+        case Moment::starting:
+        case Moment::late: break;
+    }
+    return DeploymentState::rolling;
 }
 
-std::string evidence_of(const ContainerEnd& end) {
+std::string name_of(const Facts& facts) {
+    return facts.moment == Moment::releasing ? "the release command" : facts.name;
+}
+
+bool could_not_start(const Facts& facts, const Cause& cause) {
+    return cause.could_not_start || !facts.end.runtime_error.empty();
+}
+
+std::string ordinal(int number) {
+    const int last = number % 10;
+    const bool teen = number % 100 >= 11 && number % 100 <= 13;
+    return std::to_string(number) + (teen        ? "th"
+                                     : last == 1 ? "st"
+                                     : last == 2 ? "nd"
+                                     : last == 3 ? "rd"
+                                                 : "th");
+}
+
+bool is_loop(const Facts& facts) {
+    return facts.moment == Moment::serving && facts.ended && facts.crashes >= kLoop;
+}
+
+// What became of it, as one sees from outside: "exited with 1 before it could serve".
+std::string what_became(const Facts& facts, const Cause& cause) {
+    if (could_not_start(facts, cause)) return "could not be started";
     std::string out;
-    if (!end.runtime_error.empty()) out = end.runtime_error;
-    if (!end.tail.empty()) out += (out.empty() ? "" : "\n") + end.tail;
+    const auto signal = signal_of(facts.end.exit_code.value_or(0));
+    if (!facts.ended) {
+        if (facts.moment == Moment::serving && facts.trouble == PodTrouble::none)
+            return "fails its health checks";
+        if (facts.moment == Moment::serving) return "is not ready any more";
+        if (facts.trouble == PodTrouble::unschedulable)
+            return "got no node within " + duration_text(facts.timeout);
+        out = "was not healthy within " + duration_text(facts.timeout);
+    } else if (facts.end.oom_killed) {
+        out = "was killed for memory";
+    } else if (signal) {
+        out = "was killed by " + signal->name;
+    } else {
+        out = "exited with " + std::to_string(facts.end.exit_code.value_or(0));
+    }
+    if (facts.moment == Moment::starting) out += " before it could serve";
+    if (is_loop(facts)) out += " for the " + ordinal(facts.crashes) + " time in a row";
     return out;
+}
+
+std::string also(const Facts& facts) {
+    if (facts.alike.empty()) return {};
+    std::string names;
+    for (const auto& one : facts.alike) names += (names.empty() ? "" : ", ") + one;
+    return " (" + names + " too)";
+}
+
+std::string evidence_of(const Facts& facts, const Cause& cause) {
+    std::string out;
+    const auto add = [&](const std::string& line) {
+        if (!line.empty()) out += line + "\n";
+    };
+    if (facts.end.runtime_error != cause.why) add(facts.end.runtime_error);
+    for (const auto& line : cause.shows) add(line);
+    if (!facts.ended) {
+        if (facts.check.words != cause.why && !facts.check.words.empty())
+            add("the last health check: " + facts.check.words);
+        if (facts.container.listeners && facts.port > 0) {
+            std::string sockets;
+            for (const auto& one : *facts.container.listeners)
+                sockets += (sockets.empty() ? "" : ", ") + listener_text(one);
+            add("it listens on: " + (sockets.empty() ? "nothing" : sockets));
+        }
+    }
+    out += facts.tail;
+    while (!out.empty() && out.back() == '\n') out.pop_back();
+    return out;
+}
+
+Cause cause_of(const Facts& facts) {
+    if (auto cause = cluster_cause(facts)) return *cause;
+    if (auto cause = start_cause(facts)) return *cause;
+    if (facts.ended && facts.end.exit_code) return end_cause(facts);
+    return health_cause(facts);
+}
+
+// Nobody can say how it ended.
+Diagnosis lost(const Facts& facts) {
+    if (facts.moment == Moment::releasing) {
+        return make("release_command_lost", DeploymentState::releasing,
+                    "the release command's container is gone, so nobody can say how it ended; it "
+                    "is not run a second time",
+                    facts.tail, {"check what it has done, then deploy again: loco redeploy"});
+    }
+    const bool serving = facts.moment == Moment::serving;
+    return make(
+        serving ? "container_removed" : "lost_at_start", phase_of(facts.moment),
+        facts.name + " is gone: its container was removed by something else than Loco", facts.tail,
+        serving ? std::vector<std::string>{"nothing: another is started; to stop an app use "
+                                           "loco scale --replicas 0, or loco destroy"}
+                : std::vector<std::string>{"deploy again: loco redeploy"});
 }
 
 }  // namespace
@@ -66,114 +140,60 @@ std::string memory_text(std::int64_t bytes) {
     return std::to_string(bytes) + " bytes";
 }
 
-std::string describe_end(const ContainerEnd& end, std::int64_t memory_bytes) {
-    if (!end.runtime_error.empty()) return "could not be started: " + end.runtime_error;
-    if (!end.exit_code) return "is gone: its container was removed by something else than Loco";
-    const int code = *end.exit_code;
-    const auto status = "exited with " + std::to_string(code);
-    if (end.oom_killed)
-        return status + ": it ran out of memory; its limit is " + memory_text(memory_bytes);
-    if (code == 0) return status + ": it ended by itself, without an error";
-    if (code == 125) return status + ": the container engine could not run it";
-    if (code == 126) return status + ": the command was found but could not be executed";
-    if (code == 127) return status + ": the command was not found";
-    if (code > 128 && code < 128 + 65) return status + ": " + signal_text(code - 128);
-    return status;
+Diagnosis diagnose(const Facts& facts) {
+    const bool gone = facts.ended && !facts.end.exit_code && facts.end.runtime_error.empty();
+    if (gone && facts.trouble == PodTrouble::none) return lost(facts);
+    auto cause = cause_of(facts);
+    auto message = name_of(facts) + " " + what_became(facts, cause) + also(facts);
+    if (!cause.why.empty()) message += (cause.guess ? ", probably because " : ": ") + cause.why;
+    if (facts.moment == Moment::releasing) {
+        message += "; no traffic was moved";
+        if (cause.code == "deadline") {
+            cause.code = "release_command_timeout";
+        } else if (cause.code != "release_command_oom_killed") {
+            cause.code = "release_command_failed";
+        }
+    }
+    if (is_loop(facts)) {
+        if (cause.code == "crashed") cause.code = "crash_loop";
+        cause.next_steps.emplace_back("or go back to the release that ran before: loco rollback");
+    }
+    auto evidence = evidence_of(facts, cause);
+    return make(std::move(cause.code), phase_of(facts.moment), std::move(message),
+                std::move(evidence), std::move(cause.next_steps));
 }
 
-Diagnosis diagnose_exit_at_start(const Instance& instance, const ContainerEnd& end) {
-    const auto message = instance_name(instance) + " " + describe_end(end, instance.memory_bytes) +
-                         ", before it could serve";
-    const auto evidence = evidence_of(end);
-    if (end.oom_killed) {
-        return make("oom_killed_at_start", DeploymentState::rolling, message, evidence,
-                    {"give it more: raise [resources] memory in loco.toml (now " +
-                         memory_text(instance.memory_bytes) + ")",
-                     "or make it need less: look at what it loads when it starts"});
-    }
-    if (!end.runtime_error.empty()) {
-        return make("cannot_start", DeploymentState::rolling,
-                    instance_name(instance) + " could not be started: " + end.runtime_error,
-                    end.tail,
-                    {"check that the image's CMD or ENTRYPOINT (or [deploy] command) names a file "
-                     "in the image that its user may execute"});
-    }
-    if (!end.exit_code) {
-        return make("lost_at_start", DeploymentState::rolling, message, evidence,
-                    {"deploy again: loco redeploy"});
-    }
-    std::vector<std::string> steps;
-    if (*end.exit_code == 127 || *end.exit_code == 126) {
-        steps = {
-            "check that the image's CMD or ENTRYPOINT (or [deploy] command) names a file in the "
-            "image that its user may execute"};
-    } else if (*end.exit_code == 0) {
-        steps = {"a service must keep running: start the server in the foreground",
-                 "a job that ends belongs into [deploy] release_command"};
-    } else {
-        steps = {"read its last lines above, or all of them: loco logs --release vN",
-                 "check that it finds its variables: loco env list"};
-    }
-    return make("exited_at_start", DeploymentState::rolling, message, evidence, std::move(steps));
+std::string why_it_waits(const Facts& facts) {
+    const auto cause = cause_of(facts);
+    if (!facts.end.runtime_error.empty()) return "could not be started: " + cause.why;
+    return (cause.guess ? "probably " : "") + cause.why;
 }
 
-Diagnosis diagnose_release_command(const Instance& instance, const ContainerEnd& end) {
-    if (!end.exit_code && end.runtime_error.empty()) {
-        return make("release_command_lost", DeploymentState::releasing,
-                    "the release command's container is gone, so nobody can say how it ended; it "
-                    "is not run a second time",
-                    end.tail, {"check what it has done, then deploy again: loco redeploy"});
-    }
-    std::vector<std::string> steps{
-        "read its last lines above, or all of them: loco logs --process release"};
-    if (end.oom_killed)
-        steps = {"raise [resources] memory in loco.toml (now " +
-                 memory_text(instance.memory_bytes) + ")"};
-    return make("release_command_failed", DeploymentState::releasing,
-                "the release command " + describe_end(end, instance.memory_bytes) +
-                    "; no traffic was moved",
-                evidence_of(end), std::move(steps));
+Problem problem_of(const Diagnosis& diagnosis, const std::string& name) {
+    const auto lead = name + " ";
+    return {.code = diagnosis.code,
+            .message = diagnosis.message.starts_with(lead) ? diagnosis.message.substr(lead.size())
+                                                           : diagnosis.message,
+            .next_steps = diagnosis.next_steps};
 }
 
-Diagnosis diagnose_release_command_timeout(Millis timeout) {
-    return make(
-        "release_command_timeout", DeploymentState::releasing,
-        "the release command did not end within " + seconds_text(timeout) + " and was stopped", {},
-        {"give it longer: raise [deploy] timeout in loco.toml",
-         "read what it did: loco logs --process release"});
+Diagnosis diagnose_release_command_timeout(const Facts& facts) {
+    return make("release_command_timeout", DeploymentState::releasing,
+                "the release command did not end within " + duration_text(facts.timeout) +
+                    " and was stopped; no traffic was moved",
+                facts.tail,
+                {"give it longer: raise [deploy] timeout in loco.toml",
+                 "read what it did: loco logs --process release"});
 }
 
-Diagnosis diagnose_never_healthy(const std::vector<Unhealthy>& instances, int port,
-                                 const std::string& health_path, Millis timeout,
-                                 const std::string& tail) {
-    std::string message;
-    std::string evidence;
-    for (const auto& one : instances) {
-        message += (message.empty() ? "" : ", ") + one.name;
-        if (!one.problem.empty()) evidence += one.name + ": " + one.problem + "\n";
-    }
-    if (message.empty()) message = "no instance";
-    message += (instances.size() > 1 ? " were" : " was") + std::string(" not healthy within ") +
-               seconds_text(timeout);
-    evidence += tail;
-    while (!evidence.empty() && evidence.back() == '\n') evidence.pop_back();
-    std::vector<std::string> steps;
-    if (port > 0) {
-        const auto number = std::to_string(port);
-        message += health_path.empty()
-                       ? ": nothing answered as it should on port " + number
-                       : ": GET " + health_path + " on port " + number + " gave no 2xx or 3xx";
-        steps = {"check that it listens on 0.0.0.0:" + number +
-                     " (the port is also in $PORT), not on 127.0.0.1",
-                 health_path.empty()
-                     ? "or tell the port that it listens on: [http] port in loco.toml"
-                     : "check that " + health_path +
-                           " answers without signing in: [health] path in loco.toml",
-                 "if it needs longer to start: raise [deploy] timeout in loco.toml"};
-    } else {
-        steps = {"read what it said: loco logs"};
-    }
-    return make("never_healthy", DeploymentState::rolling, message, evidence, std::move(steps));
+Diagnosis diagnose_ignored_stop(const std::string& name, Millis stop_timeout) {
+    return make("ignored_sigterm", DeploymentState::live,
+                name + " did not stop within " + duration_text(stop_timeout) +
+                    " of SIGTERM and is killed: what it was doing is cut off",
+                {},
+                {"end by yourself on SIGTERM: stop listening, answer what is under way, exit",
+                 "a shell script does not pass it on: start the program with exec",
+                 "if it needs longer: [deploy] stop_timeout in loco.toml"});
 }
 
 Diagnosis diagnose_not_stopped() {
@@ -184,25 +204,6 @@ Diagnosis diagnose_not_stopped() {
         {},
         {"see what is wrong with the gateway or the container engine: /readyz of loco-api names it",
          "then deploy again: loco redeploy"});
-}
-
-Diagnosis diagnose_unschedulable(const std::vector<Unhealthy>& instances, Millis timeout,
-                                 const std::string& words) {
-    std::string names;
-    for (const auto& one : instances) names += (names.empty() ? "" : ", ") + one.name;
-    return make("unschedulable", DeploymentState::rolling,
-                names + " got no node within " + seconds_text(timeout) + ": " + words, {},
-                {"see what the nodes have left: kubectl describe nodes",
-                 "ask for less: [resources] in loco.toml, or loco scale; or add a node"});
-}
-
-Diagnosis diagnose_image_pull(const Instance& instance, const std::string& words) {
-    return make("image_pull_failed", DeploymentState::rolling,
-                instance_name(instance) +
-                    " could not be started: its node cannot fetch the image: " + words,
-                {},
-                {"check that the nodes reach the registry under the name that Loco gives it",
-                 "then deploy again: loco redeploy"});
 }
 
 Diagnosis diagnose_not_routed(const std::string& words) {
@@ -218,7 +219,7 @@ Diagnosis diagnose_not_replaced(Millis timeout) {
     return make(
         "not_replaced", DeploymentState::rolling,
         "the new instances are healthy, but the cluster did not finish the rollout within " +
-            seconds_text(timeout),
+            duration_text(timeout),
         {},
         {"see what keeps the old pods: kubectl describe pods", "then deploy again: loco redeploy"});
 }

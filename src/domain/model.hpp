@@ -174,6 +174,15 @@ struct Release {
     bool operator==(const Release&) const = default;
 };
 
+// What was wrong with an instance last, as its status shows it: a Diagnosis without the name and the evidence.
+struct Problem {
+    std::string code;     // "oom_killed"; empty: it only waits for something
+    std::string message;  // "exited with 3"; empty: nothing was wrong
+    std::vector<std::string> next_steps = {};
+    [[nodiscard]] bool empty() const { return message.empty(); }
+    bool operator==(const Problem&) const = default;
+};
+
 enum class InstanceState : std::uint8_t {
     pending,   // address reserved; no container confirmed yet
     starting,  // its container was started; not healthy yet
@@ -207,7 +216,7 @@ struct Instance {
     std::optional<Time> deadline;
     std::optional<int> exit_code;  // of its last container that died
     bool oom_killed = false;
-    std::string last_problem;  // of its last death or failed check, for status
+    Problem last_problem;  // of its last death or failed check, for status
     bool operator==(const Instance&) const = default;
 };
 

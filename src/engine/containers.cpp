@@ -143,6 +143,56 @@ struct File {
     std::string link;  // not empty: a symbolic link to there
 };
 
+// Of all variables only this one: the others may be secrets.
+std::string search_path(const std::vector<std::string>& env) {
+    constexpr std::string_view kName = "PATH=";
+    for (const auto& variable : env) {
+        if (variable.starts_with(kName)) return variable.substr(kName.size());
+    }
+    return {};
+}
+
+// Of a tar that may be cut off.
+struct Head {
+    FileHead file;
+    std::string link;
+};
+
+Result<Head> head_of(const std::string& tar, const std::string& path, std::size_t bytes) {
+    const std::unique_ptr<archive, decltype(&archive_read_free)> reader(archive_read_new(),
+                                                                        &archive_read_free);
+    archive_read_support_format_tar(reader.get());
+    archive_entry* entry = nullptr;
+    if (archive_read_open_memory(reader.get(), tar.data(), tar.size()) != ARCHIVE_OK ||
+        archive_read_next_header(reader.get(), &entry) != ARCHIVE_OK) {
+        return fail(ErrorKind::internal, "the engine's archive of " + path + " cannot be read");
+    }
+    Head out{.file = {.directory = archive_entry_filetype(entry) == AE_IFDIR,
+                      .mode = static_cast<unsigned>(archive_entry_perm(entry)) & 07777U,
+                      .uid = archive_entry_uid(entry),
+                      .gid = archive_entry_gid(entry),
+                      .bytes = {}},
+             .link = {}};
+    if (archive_entry_filetype(entry) == AE_IFLNK) {
+        const char* target = archive_entry_symlink(entry);
+        out.link = target == nullptr ? "" : target;
+    }
+    if (archive_entry_filetype(entry) != AE_IFREG) return out;
+    const auto size =
+        static_cast<std::size_t>(std::max<std::int64_t>(archive_entry_size(entry), 0));
+    std::string buffer(std::min(bytes, size), '\0');
+    std::size_t have = 0;
+    while (have < buffer.size()) {
+        const auto read =
+            archive_read_data(reader.get(), buffer.data() + have, buffer.size() - have);
+        if (read <= 0) break;
+        have += static_cast<std::size_t>(read);
+    }
+    buffer.resize(have);
+    out.file.bytes = std::move(buffer);
+    return out;
+}
+
 // The first entry of the tar that the engine gives for one path.
 Result<File> first_of(const std::string& tar, const std::string& path, std::size_t max_bytes) {
     const std::unique_ptr<archive, decltype(&archive_read_free)> reader(archive_read_new(),
@@ -249,6 +299,10 @@ Result<Container> Engine::inspect_container(const std::string& id) {
                                .error = json::text(state, "Error"),
                                .started_at = time_of(state, "StartedAt"),
                                .finished_at = time_of(state, "FinishedAt")},
+                     .program = json::text(v, "Path"),
+                     .search_path = search_path(json::texts(config, "Env")),
+                     .working_dir = json::text(config, "WorkingDir"),
+                     .pids_limit = json::integer(json::member(v, "HostConfig"), "PidsLimit"),
                      .restart_count = static_cast<int>(json::integer(v, "RestartCount")),
                      .created_at = time_of(v, "Created"),
                      .networks = attachments(json::member(v, "NetworkSettings"))};
@@ -308,6 +362,30 @@ Result<std::string> Engine::read_file(const std::string& id, const std::string& 
         if (file.link.empty()) return std::move(file.content);
         // The engine resolves what is before the last part inside the container's own root.
         at = (std::filesystem::path(at).parent_path() / file.link).string();
+    }
+    return fail(ErrorKind::invalid,
+                path + " is a chain of more than " + std::to_string(kMaxLinks) + " links");
+}
+
+Result<FileHead> Engine::read_head(const std::string& id, const std::string& path,
+                                   std::size_t bytes) {
+    const std::size_t enough = bytes + (16U << 10);  // and the headers before it
+    std::string at = path;
+    for (int hop = 0; hop < kMaxLinks; ++hop) {
+        LOCO_ASSIGN(
+            http::ClientRequest wanted,
+            request(http::Method::get, path_of(id) + "/archive?path=" + http::percent_encode(at)));
+        std::string tar;
+        wanted.on_data = [&](std::string_view part) {
+            tar += part;
+            return tar.size() < enough;
+        };
+        if (auto response = send(wanted); !response && tar.size() < enough) {
+            return fail(std::move(response).error().while_("read " + path));
+        }
+        LOCO_ASSIGN(Head head, head_of(tar, path, bytes));
+        if (head.link.empty()) return std::move(head.file);
+        at = (std::filesystem::path(at).parent_path() / head.link).string();
     }
     return fail(ErrorKind::invalid,
                 path + " is a chain of more than " + std::to_string(kMaxLinks) + " links");

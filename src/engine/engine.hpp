@@ -84,6 +84,11 @@ class Engine {
     [[nodiscard]] Result<std::string> read_file(const std::string& id, const std::string& path,
                                                 std::size_t max_bytes = 1U << 20);
 
+    // The first of a file's bytes, however large it is, links followed inside the container.
+    // not_found when there is none.
+    [[nodiscard]] Result<FileHead> read_head(const std::string& id, const std::string& path,
+                                             std::size_t bytes);
+
     [[nodiscard]] Result<Image> inspect_image(const std::string& reference);
     [[nodiscard]] Result<std::vector<ImageSummary>> list_images(const Labels& labels);
     [[nodiscard]] Result<> tag_image(const std::string& reference, const std::string& repository,

@@ -128,6 +128,15 @@ struct Attachment {
     std::string requested_address;
 };
 
+// One file of a container: what it is, and how it begins.
+struct FileHead {
+    bool directory = false;
+    unsigned mode = 0;  // permission bits
+    std::int64_t uid = 0;
+    std::int64_t gid = 0;
+    std::string bytes;
+};
+
 struct Container {
     std::string id;
     std::string name;      // without the leading slash
@@ -136,6 +145,10 @@ struct Container {
     std::string user;
     Labels labels;
     ContainerState state;
+    std::string program;      // what it runs, as it was asked for
+    std::string search_path;  // the PATH of its environment
+    std::string working_dir;
+    std::int64_t pids_limit = 0;  // 0: none
     int restart_count = 0;
     std::optional<Time> created_at;
     std::vector<Attachment> networks;

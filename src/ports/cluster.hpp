@@ -84,11 +84,18 @@ struct ObservedPod {
     // Of one that terminates: until then a gateway may not have heard of it and still ask it, and it answers.
     std::optional<Time> asked_until;
     // Why it is not ready, in the cluster's words made short ("0/3 nodes are available: …", "readiness: GET /healthz answered
-    // 500"), and what that is: image_pull_failed, unschedulable, cannot_start, evicted, node_lost, config_error; else empty.
+    // 500"), and what that is: image_pull_failed, unschedulable, cannot_start, evicted, node_lost, config_error,
+    // deadline; else empty.
     std::string problem;
     std::string problem_code;
+    HealthCheck check;  // what the last failed probe saw, where the cluster tells
     bool operator==(const ObservedPod&) const = default;
 };
+
+// Containers of it that have ended.
+[[nodiscard]] inline int ends_of(const ObservedPod& pod) {
+    return pod.restarts + (pod.state == PodState::waiting ? 1 : 0);
+}
 
 // One process as the cluster keeps it (a Deployment's status).
 struct ObservedProcess {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "domain/facts.hpp"
 #include "domain/model.hpp"
 
 namespace loco {
@@ -25,8 +26,7 @@ struct HealthView {
     bool ever_healthy = false;  // since this attempt started
     bool failing =
         false;  // `failures` checks in a row have failed after the grace time, healthy before or not
-    std::string
-        last_problem;  // what the last failed check saw: "connection refused", "GET /healthz answered 500"
+    HealthCheck last;  // what the last check saw
 };
 
 class HealthMonitor {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/secret.hpp"
+#include "domain/facts.hpp"
 #include "domain/model.hpp"
 
 namespace loco {
@@ -69,6 +70,7 @@ struct ObservedContainer {
     std::string address;
     int exit_code = 0;        // when exited
     bool oom_killed = false;  // exit 137 and killed for memory
+    bool oom_within = false;  // the kernel has killed a process in it for memory
     std::string error;        // the runtime's own words when it could not be started
     std::optional<Time> started_at;
     std::optional<Time> finished_at;
@@ -141,6 +143,9 @@ class Runtime {
     [[nodiscard]] virtual Result<MachineSize> machine() = 0;
     // Of all containers of Loco that run. Their files are looked at one by one: not to be asked often.
     [[nodiscard]] virtual Result<std::vector<WrittenBytes>> written() = 0;
+    // Looks closer at an instance's newest container, running or not, for a diagnosis: as much as can be seen, which may be
+    // nothing. Costs calls, so only for what is not as it should be.
+    [[nodiscard]] virtual ContainerFacts examine(const InstanceId& instance) = 0;
 
     // Called (from any thread; must not block) when something of an app changed by itself: died, was killed for memory,
     // was removed by hand; with no app when everything may have changed (the daemon was away). Set before use.

@@ -52,7 +52,9 @@ class ClusterPlanner final : public Planner {
 
     // --- facts
     [[nodiscard]] const ObservedPod* pod(const InstanceId& instance) const;
-    [[nodiscard]] ContainerEnd end_of(const Instance& instance, const ObservedPod* seen) const;
+    // With what is seen of its pod.
+    [[nodiscard]] Facts facts_of(const Instance& instance, const ObservedPod* seen,
+                                 Moment moment) const;
     // A problem that often passes has lasted.
     [[nodiscard]] bool has_lasted(const Instance& instance) const;
 

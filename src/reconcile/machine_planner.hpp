@@ -11,9 +11,9 @@ class MachinePlanner final : public Planner {
     using Planner::Planner;
 
   private:
+    // Why one that should run does not: its container has ended, or only its health.
     struct Death {
-        ContainerEnd end;
-        std::string problem;  // set when its container lives but its health does not
+        Facts facts;
         // Its checks fail, but it may have traffic: it is not killed, it is replaced.
         bool ailing = false;
     };
@@ -42,8 +42,8 @@ class MachinePlanner final : public Planner {
     // Of its present attempt.
     [[nodiscard]] const Error* start_error(const Instance& instance) const;
     [[nodiscard]] HealthView health(const Instance& instance) const;
-    [[nodiscard]] ContainerEnd end_of(const Instance& instance,
-                                      const ObservedContainer* seen) const;
+    // With what is seen of its container.
+    [[nodiscard]] Facts facts_of(const Instance& instance, Moment moment) const;
     [[nodiscard]] Millis stop_timeout(const Instance& instance) const;
 
     // --- plan_instances.cpp: the life of instances
@@ -59,6 +59,7 @@ class MachinePlanner final : public Planner {
     void restart_what_waited();
     void keep_sets();  // instances that are missing, and those that nobody wants any more
     void advance_stops();
+    void tell_ignored_stops();
     void observe_one_shot(Instance& instance);
     void fill(const DeploymentId& set, const ReleaseId& release,
               const std::map<std::string, ScaleOverride>& scale);
@@ -86,7 +87,6 @@ class MachinePlanner final : public Planner {
     [[nodiscard]] Diagnosis never_healthy(const Deployment& deployment) const;
     // Of what is brought up and is not healthy.
     [[nodiscard]] std::vector<const Instance*> unhealthy(const Deployment& deployment) const;
-    [[nodiscard]] std::string problem_of(const Instance& instance) const;
     // Why the set is not complete yet, as far as anything is known; empty when nothing is.
     [[nodiscard]] std::string why_it_waits(const Deployment& deployment) const;
 

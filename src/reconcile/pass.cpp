@@ -118,12 +118,12 @@ void Reconciler::Pass::observe_machine() {
         if (needs_connections(rows_)) observe_gateway();
     }
     observe_health();
-    observe_tails();
+    seen_.start_errors = memo_.start_errors;
+    observe_trouble();
     seen_.routes_known = memo_.routes_known;
     seen_.routes = memo_.routes;
     seen_.gateway_error = memo_.gateway_error;
     seen_.terminated = memo_.terminated;
-    seen_.start_errors = memo_.start_errors;
 }
 
 void Reconciler::Pass::observe_runtime() {
@@ -180,23 +180,36 @@ void Reconciler::Pass::observe_health() {
     memo_.watched = std::move(watched);
 }
 
-// The last words of what an open deployment is waiting for and that has ended, or is out of time.
-void Reconciler::Pass::observe_tails() {
+// A closer look, once in a pass, at what has ended by itself, does not answer, or is waited for for long.
+void Reconciler::Pass::observe_trouble() {
     if (!seen_.runtime_known) return;
+    const auto now = ports_.clock.now();
     for (const auto& instance : rows_.instances) {
-        const auto open = std::ranges::find_if(
-            rows_.open, [&](const Deployment& d) { return d.set == instance.set; });
-        if (open == rows_.open.end() || seen_.tails.contains(instance.id) ||
-            instance.state >= InstanceState::draining) {
+        if (instance.state >= InstanceState::draining || instance.state == InstanceState::backoff ||
+            seen_.tails.contains(instance.id)) {
             continue;
         }
-        const bool late =
-            ports_.clock.now() >= open->deadline && instance.state == InstanceState::starting;
+        const bool awaited = contains(rows_.open, std::optional(instance.set), &Deployment::set);
+        const bool late = awaited && instance.state == InstanceState::starting &&
+                          now >= instance.state_since + kTellWaitEvery;
+        const bool due = std::ranges::any_of(rows_.open, [&](const Deployment& open) {
+            return open.set == instance.set && now >= open.deadline;
+        });
+        const auto view = seen_.health.find(instance.id);
+        const bool failing = view != seen_.health.end() && view->second.failing;
+        const auto error = seen_.start_errors.find(instance.id);
+        const bool refused =
+            error != seen_.start_errors.end() && error->second.attempt == instance.attempt;
         const bool exited =
             std::ranges::any_of(seen_.containers, [&](const ObservedContainer& seen) {
-                return seen.instance == instance.id && seen.state == ContainerState::exited;
+                const bool before_us = seen.finished_at && *seen.finished_at < seen_.since;
+                return seen.instance == instance.id && seen.attempt == instance.attempt &&
+                       seen.state == ContainerState::exited && (awaited || !before_us);
             });
-        if (late || exited) seen_.tails[instance.id] = ports_.log_tail(instance);
+        const bool unhealthy = instance.state != InstanceState::healthy;
+        if (!(late || (due && unhealthy) || failing || refused || exited)) continue;
+        seen_.tails[instance.id] = ports_.log_tail(instance);
+        seen_.looks[instance.id] = machine().runtime.examine(instance.id);
     }
 }
 

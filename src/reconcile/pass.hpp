@@ -91,9 +91,9 @@ class Reconciler::Pass {
     void observe_runtime();
     void observe_gateway();
     void observe_health();
-    void observe_tails();
+    void observe_trouble();
     void observe_cluster();
-    void observe_pod_tails(const ObservedApp& app);
+    void observe_pod_trouble(const ObservedApp& app);
     [[nodiscard]] Result<> write(const Changes& changes);
     void after_write(const Changes& changes);
 

@@ -24,7 +24,7 @@ void Reconciler::Pass::observe_cluster() {
         if (!error_) error_ = std::move(app).error();
         return;
     }
-    observe_pod_tails(*app);
+    observe_pod_trouble(*app);
     view.app = std::move(*app);
     if (const auto order = cluster_order(rows_)) {
         // Just taken, so whatever is seen of it is older.
@@ -43,17 +43,18 @@ void Reconciler::Pass::observe_cluster() {
     }
 }
 
-// The last words of what an open deployment is waiting for and that has ended, or is out of time.
-void Reconciler::Pass::observe_pod_tails(const ObservedApp& app) {
+// The last words of what has ended by itself, or is out of time. What else there is to see of it is in what is observed.
+void Reconciler::Pass::observe_pod_trouble(const ObservedApp& app) {
     for (const auto& instance : rows_.instances) {
         const auto open = std::ranges::find_if(
             rows_.open, [&](const Deployment& d) { return d.set == instance.set; });
         const auto pod = std::ranges::find(app.pods, instance.id, &ObservedPod::instance);
-        if (open == rows_.open.end() || pod == app.pods.end() || seen_.tails.contains(instance.id))
-            continue;
-        const bool late =
-            ports_.clock.now() >= open->deadline && instance.state == InstanceState::starting;
-        if (late || pod->exit_code) seen_.tails[instance.id] = ports_.log_tail(instance);
+        if (pod == app.pods.end() || seen_.tails.contains(instance.id)) continue;
+        const bool awaited = open != rows_.open.end();
+        const bool late = awaited && ports_.clock.now() >= open->deadline &&
+                          instance.state == InstanceState::starting;
+        const bool crashed = pod->exit_code && (awaited || ends_of(*pod) > instance.restarts);
+        if (late || crashed) seen_.tails[instance.id] = ports_.log_tail(instance);
     }
 }
 

@@ -87,7 +87,8 @@ void Planner::wake(Time at) {
     if (!wake_at_ || at < *wake_at_) wake_at_ = at;
 }
 
-void Planner::tell(const Instance& instance, std::string kind, std::string message) {
+void Planner::tell(const Instance& instance, std::string kind, std::string message,
+                   const std::string& code) {
     Event event{.team = rows_.app.team,
                 .app = rows_.app.id,
                 .deployment = {},
@@ -98,8 +99,37 @@ void Planner::tell(const Instance& instance, std::string kind, std::string messa
                 .at = now_};
     const bool open = contains(rows_.open, instance.set, &Deployment::id);
     if (open) event.deployment = instance.set;
-    if (!instance.id.empty()) event.data = R"({"instance":")" + instance.id.str() + "\"}";
+    if (!instance.id.empty()) {
+        event.data = R"({"instance":")" + instance.id.str() + "\"";
+        if (!code.empty()) event.data += R"(,"code":")" + code + "\"";
+        event.data += "}";
+    }
     events_.push_back(std::move(event));
+}
+
+Facts Planner::known_of(const Instance& instance, Moment moment) const {
+    Facts facts;
+    facts.moment = moment;
+    facts.name = instance_name(instance);
+    facts.process = instance.process;
+    facts.memory_bytes = instance.memory_bytes;
+    if (const Release* release = rows_.release(instance.release)) {
+        const auto& spec = release->spec;
+        facts.release = release_name(release->number);
+        facts.main = instance.one_shot || instance.process == main_process(spec);
+        facts.writable = spec.resources.writable;
+        facts.timeout = spec.deploy.timeout;
+        facts.health = spec.health;
+        if (!instance.one_shot && facts.main && !spec.ports.empty()) {
+            facts.port = spec.ports[0].port;
+            facts.protocol = spec.ports[0].protocol;
+        }
+    }
+    if (const auto tail = seen_.tails.find(instance.id); tail != seen_.tails.end())
+        facts.tail = tail->second;
+    if (const auto look = seen_.looks.find(instance.id); look != seen_.looks.end())
+        facts.container = look->second;
+    return facts;
 }
 
 }  // namespace loco::reconcile

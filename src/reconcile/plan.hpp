@@ -78,9 +78,11 @@ struct Observed {
     std::map<DeploymentId, Admission> admissions;
     std::map<DeploymentId, Error> admission_errors;  // why there is no answer yet
     std::map<InstanceId, StartError> start_errors;
-    std::map<InstanceId, std::string> tails;  // last output lines of what matters to a diagnosis
-    std::optional<Error> placement_error;     // why new instances got no address
-    bool forgotten = false;                   // destroying: images and logs are gone
+    // Of what is not as it should be: its last output lines, and what a closer look has found.
+    std::map<InstanceId, std::string> tails;
+    std::map<InstanceId, ContainerFacts> looks;
+    std::optional<Error> placement_error;  // why new instances got no address
+    bool forgotten = false;                // destroying: images and logs are gone
 };
 
 template <class T>
@@ -166,6 +168,9 @@ struct Plan {
     std::optional<Time> wake_at;  // when it may come out different by time alone
     [[nodiscard]] bool empty() const { return changes.empty() && effects.empty(); }
 };
+
+// What keeps a deployment from going on is told when it has waited that long in its phase, and looked for again as often.
+inline constexpr auto kTellWaitEvery = std::chrono::seconds(10);
 
 // The kind of the event that says what a deployment waits for.
 inline constexpr std::string_view kWaiting = "deployment.waiting";

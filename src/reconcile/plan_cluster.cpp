@@ -53,17 +53,18 @@ void ClusterPlanner::advance_releasing(Deployment& deployment) {
     });
     const bool there = command != rows_.instances.end();
     if (there && command->state == InstanceState::finished) {
-        judge_command(deployment, *command, end_of(*command, pod(command->id)));
+        judge_command(deployment, *command,
+                      facts_of(*command, pod(command->id), Moment::releasing));
         return;
     }
     if (failed_by_order(deployment, cluster_.command_error)) return;
     if (there) {
         if (const ObservedPod* seen = pod(command->id); seen != nullptr && !seen->problem.empty()) {
-            auto how = end_of(*command, seen);
-            if (has_lasted(*command) && seen->problem_code != "unschedulable")
-                how.runtime_error = seen->problem;
-            if (!how.runtime_error.empty()) {
-                end(deployment, DeploymentState::failed, diagnose_release_command(*command, how));
+            auto how = facts_of(*command, seen, Moment::releasing);
+            const bool lasts = has_lasted(*command) && how.trouble != PodTrouble::unschedulable;
+            if (lasts || how.trouble == PodTrouble::cannot_start) {
+                how.ended = true;
+                end(deployment, DeploymentState::failed, diagnose(how));
                 return;
             }
         }
@@ -76,8 +77,10 @@ void ClusterPlanner::advance_releasing(Deployment& deployment) {
                                                        ? cluster_.command_error->error
                                                        : no_answer()));
     } else {
-        end(deployment, DeploymentState::failed,
-            diagnose_release_command_timeout(release->spec.deploy.timeout));
+        auto how = known_of(there ? *command : Instance{.process = std::string(kReleaseProcess)},
+                            Moment::releasing);
+        how.timeout = release->spec.deploy.timeout;
+        end(deployment, DeploymentState::failed, diagnose_release_command_timeout(how));
     }
 }
 
@@ -161,13 +164,17 @@ bool ClusterPlanner::failed_by_limit(Deployment& deployment) {
             wake(since + kLimitLasts);
             continue;
         }
-        end(deployment, DeploymentState::failed,
-            diagnose_error(
-                deployment.state,
-                {.kind = ErrorKind::refused,
-                 .message = "the cluster makes no pod of " + process.name + ": " + process.problem,
-                 .hint = "ask for less, or have the namespace's limits raised",
-                 .code = "refused_by_cluster"}));
+        auto diagnosis =
+            diagnose({.moment = Moment::late,
+                      .name = process.name,
+                      .timeout = now_ - since < Duration(0)
+                                     ? Millis(0)
+                                     : std::chrono::round<std::chrono::seconds>(now_ - since),
+                      .on_cluster = true,
+                      .trouble = PodTrouble::limited,
+                      .trouble_words = process.problem});
+        diagnosis.kind = static_cast<std::uint8_t>(ErrorKind::refused);
+        end(deployment, DeploymentState::failed, std::move(diagnosis));
         return true;
     }
     return false;
@@ -178,17 +185,17 @@ std::optional<Diagnosis> ClusterPlanner::failure_of(const Instance& instance,
                                                     const ObservedPod& seen) const {
     if (seen.state == PodState::terminating || seen.state == PodState::ended) return std::nullopt;
     if (seen.problem_code == "evicted" || seen.problem_code == "node_lost") return std::nullopt;
-    if (instance.restarts > 0 || seen.problem_code == "cannot_start")
-        return diagnose_exit_at_start(instance, end_of(instance, &seen));
-    if (seen.problem_code == "image_pull_failed" &&
-        (has_lasted(instance) || is_definite(seen.problem)))
-        return diagnose_image_pull(instance, seen.problem);
-    if (seen.problem_code == "config_error" && has_lasted(instance)) {
-        return diagnose_exit_at_start(
-            instance,
-            {.exit_code = {}, .oom_killed = false, .runtime_error = seen.problem, .tail = {}});
-    }
-    return std::nullopt;
+    auto facts = facts_of(instance, &seen, Moment::starting);
+    facts.ended = true;
+    const bool pull = facts.trouble == PodTrouble::image_pull &&
+                      (has_lasted(instance) || is_definite(seen.problem));
+    const bool config = facts.trouble == PodTrouble::config && has_lasted(instance);
+    const bool ended = instance.restarts > 0 || facts.trouble == PodTrouble::cannot_start;
+    if (!pull && !config && !ended) return std::nullopt;
+    // What keeps it from coming up again now is not why it ended.
+    if (ended && !pull && !config && facts.trouble != PodTrouble::cannot_start)
+        facts.trouble = PodTrouble::none;
+    return diagnose(facts);
 }
 
 bool ClusterPlanner::is_complete(const Deployment& deployment) {
@@ -233,40 +240,44 @@ Diagnosis ClusterPlanner::out_of_time(const Deployment& deployment) const {
     const Release& release = *rows_.release(deployment.release);
     if (cluster_.order_error && cluster_.differs)
         return diagnose_unavailable(deployment.state, cluster_.order_error->error);
-    std::vector<Unhealthy> unhealthy;
-    std::string tail;
-    std::string no_node;
-    int port = 0;
+    // By the one that most is known of: one without a node, else the first of the main process.
+    std::vector<Facts> all;
     for (const auto& instance : rows_.instances) {
         if (instance.set != deployment.set || instance.one_shot ||
             instance.state >= InstanceState::draining || instance.state == InstanceState::healthy)
             continue;
-        const ObservedPod* seen = pod(instance.id);
-        auto problem =
-            seen != nullptr && !seen->problem.empty() ? seen->problem : instance.last_problem;
-        if (seen != nullptr && seen->problem_code == "unschedulable" && no_node.empty())
-            no_node = problem;
-        if (instance.process == main_process(release.spec) && !release.spec.ports.empty())
-            port = release.spec.ports[0].port;
-        if (const auto found = seen_.tails.find(instance.id);
-            found != seen_.tails.end() && tail.empty())
-            tail = found->second;
-        unhealthy.push_back({instance_name(instance), std::move(problem)});
+        auto facts = facts_of(instance, pod(instance.id), Moment::late);
+        if (facts.check.words.empty()) facts.check.words = instance.last_problem.message;
+        all.push_back(std::move(facts));
     }
     const auto timeout = release.spec.deploy.timeout;
-    if (!no_node.empty()) return diagnose_unschedulable(unhealthy, timeout, no_node);
-    if (unhealthy.empty()) {
+    if (all.empty()) {
         for (const auto& process : wanted_processes(release.spec, rows_.app.scale)) {
             const auto pods = std::ranges::count_if(rows_.instances, [&](const Instance& one) {
                 return one.set == deployment.set && one.process == process.name &&
                        one.state < InstanceState::draining;
             });
-            if (pods < process.replicas)
-                unhealthy.push_back({process.name, "the cluster has made no pod for it"});
+            if (pods >= process.replicas) continue;
+            all.push_back({.moment = Moment::late,
+                           .name = process.name,
+                           .process = process.name,
+                           .timeout = timeout,
+                           .check = {.words = "the cluster has made no pod for it"},
+                           .on_cluster = true});
         }
     }
-    if (!unhealthy.empty())
-        return diagnose_never_healthy(unhealthy, port, release.spec.health.path, timeout, tail);
+    if (!all.empty()) {
+        const auto first = [&](auto what) {
+            const auto found = std::ranges::find_if(all, what);
+            if (found == all.end()) return false;
+            std::rotate(all.begin(), found, all.end());
+            return true;
+        };
+        if (!first([](const Facts& one) { return one.trouble == PodTrouble::unschedulable; }))
+            first([](const Facts& one) { return one.port > 0; });
+        for (std::size_t i = 1; i < all.size(); ++i) all.front().alike.push_back(all[i].name);
+        return diagnose(all.front());
+    }
     if (needs_route(deployment) && !cluster_.app->routed)
         return diagnose_not_routed(cluster_.app->route_problem);
     return diagnose_not_replaced(timeout);

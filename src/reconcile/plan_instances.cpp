@@ -29,7 +29,8 @@ void MachinePlanner::observe_one_shot(Instance& instance) {
     const auto* seen = container(instance);
     if (instance.state == InstanceState::pending) {
         if (const Error* error = start_error(instance); error != nullptr && is_final(*error)) {
-            instance.last_problem = error->message;
+            instance.last_problem = {.code = std::string(error->code_or_kind()),
+                                     .message = error->message};
             enter(instance, InstanceState::finished);
             return;
         }
@@ -38,7 +39,7 @@ void MachinePlanner::observe_one_shot(Instance& instance) {
     }
     if (instance.state != InstanceState::starting) return;
     if (seen != nullptr && seen->state == ContainerState::running) return;
-    const auto end = end_of(instance, seen);
+    const auto end = facts_of(instance, Moment::releasing).end;
     instance.exit_code = end.exit_code;
     instance.oom_killed = end.oom_killed;
     enter(instance, InstanceState::finished);
@@ -88,32 +89,31 @@ void MachinePlanner::observe_instances() {
 std::optional<MachinePlanner::Death> MachinePlanner::death_of(const Instance& instance) {
     using enum InstanceState;
     const auto* seen = container(instance);
+    auto facts = facts_of(instance, Moment::serving);
     if (instance.state == pending) {
         const Error* error = start_error(instance);
         if (error == nullptr || !is_final(*error)) return std::nullopt;
-        auto end = end_of(instance, seen);
-        if (end.runtime_error.empty()) end.runtime_error = error->message;
-        return Death{.end = std::move(end), .problem = {}};
+        facts.ended = true;
+        return Death{.facts = std::move(facts)};
     }
     if (seen == nullptr || seen->state != ContainerState::running) {
-        return Death{.end = end_of(instance, seen), .problem = {}};
+        facts.ended = true;
+        return Death{.facts = std::move(facts)};
     }
     if (instance.set != rows_.app.live_set || instance.state == draining) return std::nullopt;
     const Release* release = rows_.release(instance.release);
     if (release == nullptr) return std::nullopt;
-    const auto view = health(instance);
-    if (instance.state == healthy && view.failing) {
-        return Death{
-            .end = {}, .problem = "its health checks fail: " + view.last_problem, .ailing = true};
+    if (instance.state == healthy && health(instance).failing) {
+        return Death{.facts = std::move(facts), .ailing = true};
     }
     if (instance.state == starting) {
         // In a rollout the deployment's deadline decides.
         const Deployment* open = holder();
         if (open != nullptr && open->set == instance.set) return std::nullopt;
-        const Time patience = instance.state_since +
-                              std::max(release->spec.health.grace, release->spec.deploy.timeout);
-        if (now_ >= patience)
-            return Death{.end = {}, .problem = "it did not become healthy: " + view.last_problem};
+        facts.moment = Moment::late;
+        facts.timeout = std::max(release->spec.health.grace, release->spec.deploy.timeout);
+        const Time patience = instance.state_since + facts.timeout;
+        if (now_ >= patience) return Death{.facts = std::move(facts)};
         wake(patience);
     }
     return std::nullopt;
@@ -141,18 +141,20 @@ void MachinePlanner::settle_deaths() {
         if (found == deaths_.end() || found->second.ailing ||
             instance.state == InstanceState::stopping)
             continue;
-        const auto& [end, problem, ailing] = found->second;
-        instance.exit_code = end.exit_code;
-        instance.oom_killed = end.oom_killed;
-        instance.last_problem =
-            problem.empty() ? describe_end(end, instance.memory_bytes) : problem;
+        auto facts = found->second.facts;
+        instance.exit_code = facts.end.exit_code;
+        instance.oom_killed = facts.end.oom_killed;
+        const bool was_stable =
+            instance.state == InstanceState::healthy && now_ - instance.state_since >= kStableAfter;
+        const int restarts = was_stable ? 1 : instance.restarts + 1;
+        facts.crashes = restarts;
         if (instance.state == InstanceState::draining || !is_wanted(instance) ||
             instance.set == rows_.app.previous_set) {
             instance.deadline.reset();
             enter(instance, InstanceState::stopping);
             continue;
         }
-        if (problem.empty() && ended_before_us(instance)) {
+        if (facts.ended && ended_before_us(instance)) {
             // No crash that anybody saw: the machine was off, or Loco was down. Everything comes back at once.
             instance.restart_at = now_;
             enter(instance, InstanceState::backoff);
@@ -160,18 +162,18 @@ void MachinePlanner::settle_deaths() {
                  instance_name(instance) + " had stopped while Loco was down; it is started again");
             continue;
         }
-        const bool was_stable =
-            instance.state == InstanceState::healthy && now_ - instance.state_since >= kStableAfter;
-        instance.restarts = was_stable ? 1 : instance.restarts + 1;
+        const auto diagnosis = diagnose(facts);
+        instance.last_problem = problem_of(diagnosis, facts.name);
+        instance.restarts = restarts;
         const auto delay = restart_delay(instance.restarts);
         instance.restart_at = now_ + delay;
         enter(instance, InstanceState::backoff);
         tell(instance, "instance.crashed",
-             instance_name(instance) + " " +
-                 (problem.empty() ? instance.last_problem : "is killed: " + problem) +
-                 "; it is started again in " +
+             diagnosis.message + (facts.ended ? "; it is" : "; it is killed, and") +
+                 " started again in " +
                  std::to_string(std::chrono::duration_cast<std::chrono::seconds>(delay).count()) +
-                 "s");
+                 "s",
+             diagnosis.code);
     }
 }
 
@@ -223,7 +225,8 @@ void MachinePlanner::replace(std::size_t ailing) {
     auto& old = rows_.instances[ailing];
     const bool was_stable = now_ - old.state_since >= kStableAfter;
     old.restarts = was_stable ? 1 : old.restarts + 1;
-    old.last_problem = deaths_.at(old.id).problem;
+    const auto diagnosis = diagnose(deaths_.at(old.id).facts);
+    old.last_problem = problem_of(diagnosis, instance_name(old));
     Instance made = old;
     made.id = {};
     made.address.clear();
@@ -242,8 +245,9 @@ void MachinePlanner::replace(std::size_t ailing) {
                other.state == InstanceState::healthy && !deaths_.contains(other.id);
     });
     tell(old, "instance.replaced",
-         instance_name(old) + " is replaced: " + old.last_problem +
-             (others_serve ? "" : "; it serves until another is healthy"));
+         diagnosis.message + "; it is replaced" +
+             (others_serve ? "" : ", and serves until another is healthy"),
+         diagnosis.code);
     if (others_serve) retire(old);
     rows_.instances.push_back(std::move(made));
 }
@@ -259,6 +263,7 @@ void MachinePlanner::drop_needless_replacements() {
             continue;
         tell(instance, "instance.recovered", instance_name(instance) + " is healthy again");
         instance.state_since = now_;
+        instance.last_problem = {};
         retire(*std::ranges::find(rows_.instances, other->id, &Instance::id));
     }
 }
@@ -437,6 +442,7 @@ void MachinePlanner::advance_stops() {
         }
     }
     if (!seen_.runtime_known) return;
+    tell_ignored_stops();
     std::erase_if(rows_.instances, [&](const Instance& instance) {
         if (instance.state != stopping || has_containers(instance.id)) return false;
         if (!unlisted(instance)) {
@@ -446,6 +452,23 @@ void MachinePlanner::advance_stops() {
         gone_.push_back(*std::ranges::find(before_.instances, instance.id, &Instance::id));
         return true;
     });
+}
+
+// Once each: that it was told stands in the row that the same write changes.
+void MachinePlanner::tell_ignored_stops() {
+    for (auto& instance : rows_.instances) {
+        const auto* seen = container(instance);
+        const bool ignores = instance.state == InstanceState::stopping && !instance.one_shot &&
+                             instance.deadline && now_ >= *instance.deadline &&
+                             seen_.terminated.contains(instance.id) && seen != nullptr &&
+                             seen->state == ContainerState::running;
+        if (!ignores) continue;
+        const auto diagnosis =
+            diagnose_ignored_stop(instance_name(instance), stop_timeout(instance));
+        if (instance.last_problem.code == diagnosis.code) continue;
+        instance.last_problem = problem_of(diagnosis, instance_name(instance));
+        tell(instance, "instance.killed", diagnosis.message, diagnosis.code);
+    }
 }
 
 }  // namespace loco::reconcile

@@ -198,17 +198,19 @@ HealthView MachinePlanner::health(const Instance& instance) const {
     return found == seen_.health.end() ? HealthView{} : found->second;
 }
 
-ContainerEnd MachinePlanner::end_of(const Instance& instance, const ObservedContainer* seen) const {
-    ContainerEnd end;
-    if (const auto tail = seen_.tails.find(instance.id); tail != seen_.tails.end())
-        end.tail = tail->second;
-    if (seen == nullptr) return end;
-    end.runtime_error = seen->error;
+Facts MachinePlanner::facts_of(const Instance& instance, Moment moment) const {
+    auto facts = known_of(instance, moment);
+    facts.check = health(instance).last;
+    const auto* seen = container(instance);
+    if (const Error* error = start_error(instance)) facts.end.runtime_error = error->message;
+    if (seen == nullptr) return facts;
+    if (!seen->error.empty()) facts.end.runtime_error = seen->error;
     if (seen->state == ContainerState::exited) {
-        end.exit_code = seen->exit_code;
-        end.oom_killed = seen->oom_killed;
+        facts.end.exit_code = seen->exit_code;
+        facts.end.oom_killed = seen->oom_killed;
+        facts.end.oom_within = seen->oom_within;
     }
-    return end;
+    return facts;
 }
 
 Millis MachinePlanner::stop_timeout(const Instance& instance) const {

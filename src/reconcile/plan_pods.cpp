@@ -1,5 +1,7 @@
 // The rows of instances on a cluster: each mirrors a pod, and what changes of it is told.
 #include <algorithm>
+#include <array>
+#include <utility>
 
 #include "reconcile/cluster_app.hpp"
 #include "reconcile/cluster_planner.hpp"
@@ -19,9 +21,25 @@ std::optional<Duration> patience(const ObservedPod& pod) {
     return std::nullopt;
 }
 
-// Containers of it that have ended.
-int ends_of(const ObservedPod& pod) {
-    return pod.restarts + (pod.state == PodState::waiting ? 1 : 0);
+PodTrouble trouble_of(const ObservedPod& pod) {
+    static constexpr std::array<std::pair<std::string_view, PodTrouble>, 7> kTroubles{
+        {{"unschedulable", PodTrouble::unschedulable},
+         {"image_pull_failed", PodTrouble::image_pull},
+         {"config_error", PodTrouble::config},
+         {"cannot_start", PodTrouble::cannot_start},
+         {"evicted", PodTrouble::evicted},
+         {"node_lost", PodTrouble::node_lost},
+         {"deadline", PodTrouble::deadline}}};
+    for (const auto& [code, trouble] : kTroubles) {
+        if (pod.problem_code == code) return trouble;
+    }
+    return PodTrouble::none;
+}
+
+// As a person reads it while it may pass yet.
+Problem waiting_for(const Facts& facts, const ObservedPod& pod) {
+    return {.code = facts.trouble == PodTrouble::none ? std::string() : diagnose(facts).code,
+            .message = pod.problem};
 }
 
 InstanceState state_of(const Instance& instance, const ObservedPod& pod) {
@@ -48,15 +66,27 @@ const ObservedPod* ClusterPlanner::pod(const InstanceId& instance) const {
     return found == cluster_.app->pods.end() ? nullptr : &*found;
 }
 
-ContainerEnd ClusterPlanner::end_of(const Instance& instance, const ObservedPod* seen) const {
-    ContainerEnd end;
-    if (const auto tail = seen_.tails.find(instance.id); tail != seen_.tails.end())
-        end.tail = tail->second;
-    if (seen == nullptr) return end;
-    end.exit_code = seen->exit_code;
-    end.oom_killed = seen->oom_killed;
-    if (seen->problem_code == "cannot_start") end.runtime_error = seen->problem;
-    return end;
+Facts ClusterPlanner::facts_of(const Instance& instance, const ObservedPod* seen,
+                               Moment moment) const {
+    auto facts = known_of(instance, moment);
+    facts.on_cluster = true;
+    if (seen == nullptr) return facts;
+    facts.end.exit_code = seen->exit_code;
+    facts.end.oom_killed = seen->oom_killed;
+    facts.check = seen->check;
+    if (facts.check.words.empty()) facts.check.words = seen->problem;
+    facts.trouble = trouble_of(*seen);
+    facts.trouble_words = seen->problem;
+    if (facts.trouble == PodTrouble::cannot_start) facts.end.runtime_error = seen->problem;
+    if (facts.trouble == PodTrouble::unschedulable && cluster_.nodes && !cluster_.nodes->empty()) {
+        // What of it is free only the scheduler knows.
+        const auto& largest = *std::ranges::max_element(
+            *cluster_.nodes, {}, [](const ObservedNode& node) { return node.memory_bytes; });
+        facts.trouble_words += "; the largest node has " + std::to_string(largest.cpu_millis) +
+                               "m CPU and " + memory_text(largest.memory_bytes) +
+                               " for all of its pods together";
+    }
+    return facts;
 }
 
 // Of a release command only while it is waited for: its end is in the deployment then.
@@ -169,7 +199,7 @@ void ClusterPlanner::mirror(Instance& instance, const ObservedPod& seen) {
         if (seen.state != PodState::ended) {
             note_problem(instance, seen);
         } else if (!seen.exit_code) {
-            instance.last_problem = seen.problem;
+            instance.last_problem = waiting_for(facts_of(instance, &seen, Moment::releasing), seen);
         }
         const auto state = state_of(instance, seen);
         if (instance.state != state) enter(instance, state);
@@ -180,10 +210,14 @@ void ClusterPlanner::mirror(Instance& instance, const ObservedPod& seen) {
         instance.restarts = ends_of(seen);
         instance.exit_code = seen.exit_code;
         instance.oom_killed = seen.oom_killed;
-        instance.last_problem = describe_end(end_of(instance, &seen), instance.memory_bytes);
-        tell(instance, "instance.crashed",
-             instance_name(instance) + " " + instance.last_problem +
-                 "; the cluster starts it again");
+        const bool serves = seen.was_ready || instance.set == rows_.app.live_set;
+        auto facts = facts_of(instance, &seen, serves ? Moment::serving : Moment::starting);
+        facts.ended = true;
+        facts.crashes = instance.restarts;
+        const auto diagnosis = diagnose(facts);
+        instance.last_problem = problem_of(diagnosis, facts.name);
+        tell(instance, "instance.crashed", diagnosis.message + "; the cluster starts it again",
+             diagnosis.code);
     } else if (seen.state != PodState::waiting) {
         note_problem(instance, seen);
     }
@@ -195,7 +229,8 @@ void ClusterPlanner::note_problem(Instance& instance, const ObservedPod& seen) {
     if (!may_last) {
         instance.deadline.reset();
         const bool waits = seen.state == PodState::pending || seen.state == PodState::starting;
-        if (waits && !seen.problem.empty()) instance.last_problem = seen.problem;
+        if (waits && !seen.problem.empty())
+            instance.last_problem = waiting_for(facts_of(instance, &seen, Moment::late), seen);
         return;
     }
     if (!instance.deadline) instance.deadline = now_ + *may_last;
@@ -203,11 +238,12 @@ void ClusterPlanner::note_problem(Instance& instance, const ObservedPod& seen) {
         wake(*instance.deadline);
         return;
     }
-    if (instance.last_problem == seen.problem) return;
+    if (instance.last_problem.message == seen.problem) return;
+    const auto problem = waiting_for(facts_of(instance, &seen, Moment::late), seen);
     if (instance.last_problem.empty())
         tell(instance, "instance.waiting",
-             instance_name(instance) + " cannot start yet: " + seen.problem);
-    instance.last_problem = seen.problem;
+             instance_name(instance) + " cannot start yet: " + seen.problem, problem.code);
+    instance.last_problem = problem;
 }
 
 void ClusterPlanner::note_state(Instance& instance, const ObservedPod& seen, bool crashed) {
@@ -222,9 +258,10 @@ void ClusterPlanner::note_state(Instance& instance, const ObservedPod& seen, boo
              name + (again ? " is healthy again" : " is healthy"));
     } else if (before == InstanceState::healthy && state == InstanceState::starting && !crashed &&
                instance.set == rows_.app.live_set) {
+        const auto diagnosis = diagnose(facts_of(instance, &seen, Moment::serving));
+        instance.last_problem = problem_of(diagnosis, name);
         tell(instance, "instance.unhealthy",
-             name + " gets no traffic: " +
-                 (seen.problem.empty() ? "it is not ready any more" : seen.problem));
+             diagnosis.message + "; it gets no traffic until it is ready", diagnosis.code);
     } else if (state == InstanceState::draining) {
         tell_removal(instance, seen.problem.empty() ? "is stopped by the cluster"
                                                     : "is stopped by the cluster: " + seen.problem);

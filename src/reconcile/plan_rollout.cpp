@@ -8,8 +8,6 @@
 namespace loco::reconcile {
 namespace {
 
-// What makes a deployment wait is told when it has waited that long in its phase, and looked for again as often.
-constexpr auto kTellWaitEvery = std::chrono::seconds(10);
 constexpr std::size_t kMostWaitsTold = 5;
 
 bool makes_release(DeploymentKind kind) {
@@ -142,14 +140,15 @@ void Planner::record_release(Deployment& deployment, const Admission& admission)
     if (has_command) order_command(deployment, release);
 }
 
-void Planner::judge_command(Deployment& deployment, const Instance& command, ContainerEnd how) {
-    how.exit_code = command.exit_code;
-    how.oom_killed = command.oom_killed;
-    if (!command.exit_code) how.runtime_error = command.last_problem;
+void Planner::judge_command(Deployment& deployment, const Instance& command, Facts how) {
+    how.ended = true;
+    how.end.exit_code = command.exit_code;
+    how.end.oom_killed = command.oom_killed;
+    if (!command.exit_code) how.end.runtime_error = command.last_problem.message;
     if (command.exit_code == 0) {
         begin_rolling(deployment);
     } else {
-        end(deployment, DeploymentState::failed, diagnose_release_command(command, how));
+        end(deployment, DeploymentState::failed, diagnose(how));
     }
 }
 

@@ -33,13 +33,9 @@ bool MachinePlanner::failed_by_death(Deployment& deployment) {
             deployment.set != deployment.id &&
             (instance.state == InstanceState::healthy || instance.state == InstanceState::draining);
         if (served || !brings_up(deployment, instance)) continue;
-        const auto& [how, problem, ailing] = death->second;
-        end(deployment, DeploymentState::failed,
-            problem.empty()
-                ? diagnose_exit_at_start(instance, how)
-                : diagnose_never_healthy({{instance_name(instance), problem}}, 0, {},
-                                         rows_.release(deployment.release)->spec.deploy.timeout,
-                                         how.tail));
+        auto facts = death->second.facts;
+        if (facts.ended) facts.moment = Moment::starting;
+        end(deployment, DeploymentState::failed, diagnose(facts));
         return true;
     }
     return false;
@@ -70,42 +66,26 @@ std::vector<const Instance*> MachinePlanner::unhealthy(const Deployment& deploym
     return out;
 }
 
-std::string MachinePlanner::problem_of(const Instance& instance) const {
-    if (const Error* error = start_error(instance))
-        return "could not be started: " + error->message;
-    const auto seen = health(instance).last_problem;
-    return seen.empty() ? instance.last_problem : seen;
-}
-
 std::string MachinePlanner::why_it_waits(const Deployment& deployment) const {
     if (!seen_.runtime_known) return "the container engine does not answer";
     if (recreates(deployment) && !old_set_stopped()) return "what served before has not ended yet";
     for (const auto* instance : unhealthy(deployment)) {
-        const auto problem = problem_of(*instance);
+        const auto problem = loco::why_it_waits(facts_of(*instance, Moment::late));
         if (!problem.empty()) return instance_name(*instance) + ": " + problem;
     }
     return {};
 }
 
+// By the one that most is known of: the first of the main process.
 Diagnosis MachinePlanner::never_healthy(const Deployment& deployment) const {
-    const Release* release = rows_.release(deployment.release);
-    std::vector<Unhealthy> instances;
-    std::string tail;
-    int port = 0;
-    for (const auto* instance : unhealthy(deployment)) {
-        if (release != nullptr && instance->process == main_process(release->spec) &&
-            !release->spec.ports.empty()) {
-            port = release->spec.ports[0].port;
-        }
-        if (const auto found = seen_.tails.find(instance->id);
-            found != seen_.tails.end() && tail.empty())
-            tail = found->second;
-        instances.push_back({instance_name(*instance), problem_of(*instance)});
-    }
-    if (instances.empty()) return diagnose_not_stopped();
-    return diagnose_never_healthy(
-        instances, port, release != nullptr ? release->spec.health.path : "",
-        release != nullptr ? release->spec.deploy.timeout : Millis(0), tail);
+    std::vector<Facts> all;
+    for (const auto* instance : unhealthy(deployment))
+        all.push_back(facts_of(*instance, Moment::late));
+    if (all.empty()) return diagnose_not_stopped();
+    const auto main = std::ranges::find_if(all, [](const Facts& one) { return one.port > 0; });
+    std::rotate(all.begin(), main == all.end() ? all.begin() : main, all.end());
+    for (std::size_t i = 1; i < all.size(); ++i) all.front().alike.push_back(all[i].name);
+    return diagnose(all.front());
 }
 
 void MachinePlanner::advance_rolling(Deployment& deployment) {
@@ -145,7 +125,7 @@ void MachinePlanner::advance_releasing(Deployment& deployment) {
     });
     if (command == rows_.instances.end()) return;
     if (command->state == InstanceState::finished) {
-        judge_command(deployment, *command, end_of(*command, container(*command)));
+        judge_command(deployment, *command, facts_of(*command, Moment::releasing));
         return;
     }
     if (failed_by_machine(deployment)) return;
@@ -159,7 +139,7 @@ void MachinePlanner::advance_releasing(Deployment& deployment) {
         end(deployment, DeploymentState::failed, diagnose_unavailable(deployment.state, *error));
     } else {
         end(deployment, DeploymentState::failed,
-            diagnose_release_command_timeout(release->spec.deploy.timeout));
+            diagnose_release_command_timeout(facts_of(*command, Moment::releasing)));
     }
 }
 

@@ -40,7 +40,7 @@ class Planner {
     // --- plan_rollout.cpp: the life of a deployment
     void advance_deployments();
     // The release command has ended: `how` adds what is known besides the row.
-    void judge_command(Deployment& deployment, const Instance& command, ContainerEnd how);
+    void judge_command(Deployment& deployment, const Instance& command, Facts how);
     void begin_rolling(Deployment& deployment);
     void go_live(Deployment& deployment);
     void end(Deployment& deployment, DeploymentState state, Diagnosis diagnosis);
@@ -53,7 +53,10 @@ class Planner {
     [[nodiscard]] bool switched(const Deployment& deployment) const;
     void enter(Instance& instance, InstanceState state);
     void wake(Time at);
-    void tell(const Instance& instance, std::string kind, std::string message);
+    void tell(const Instance& instance, std::string kind, std::string message,
+              const std::string& code = {});
+    // What was ordered of it, and what a closer look has found.
+    [[nodiscard]] Facts known_of(const Instance& instance, Moment moment) const;
 
     const AppRows& before_;
     AppRows rows_;  // new instances of a machine have an empty id

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "cluster/kubernetes/drift.hpp"
 #include "cluster/kubernetes/labels.hpp"
@@ -149,6 +150,7 @@ void read_unready(ObservedPod& observed, const PodView& view) {
     const auto& ready = condition(*view.pod, "Ready");
     if (!view.health_words.empty()) {
         if (observed.problem.empty()) observed.problem = short_words(view.health_words);
+        observed.check = check_of(observed.problem);
     } else if (text(ready, "reason") == "ReadinessGatesNotReady" && observed.problem.empty()) {
         observed.problem = short_words(text(ready, "message"));
     }
@@ -192,6 +194,8 @@ void read_eviction(ObservedPod& observed, const value& pod) {
     if (reason == "NodeLost" || text(disrupted, "reason") == "DeletionByTaintManager" ||
         text(disrupted, "reason") == "DeletionByPodGC") {
         explain(observed, "node_lost", "its node " + observed.node + " is lost");
+    } else if (reason == "DeadlineExceeded") {
+        explain(observed, "deadline", text(status, "message"));
     } else if (reason == "Evicted" || reason == "Preempting" || reason == "NodeShutdown" ||
                reason == "Terminated" || text(disrupted, "status") == "True") {
         const auto words = text(status, "message");
@@ -221,6 +225,39 @@ std::string short_words(std::string_view text) {
         words = words.substr(0, end) + "…";
     }
     return words;
+}
+
+HealthCheck check_of(std::string_view words) {
+    using enum HealthCheck::Saw;
+    HealthCheck check{.saw = nothing, .words = std::string(words)};
+    const auto says = [&](std::string_view part) {
+        return words.find(part) != std::string_view::npos;
+    };
+    constexpr std::string_view kAnswered = "answered ";
+    if (const auto at = words.find(kAnswered); at != std::string_view::npos) {
+        const auto digits = words.substr(at + kAnswered.size());
+        std::from_chars(digits.data(), digits.data() + digits.size(), check.status);
+        // To a server that speaks TLS a plain request is a bad one: Go's says so with 400.
+        if (check.status >= 100) check.saw = status;
+    } else if (says("stopped after 10 redirects")) {
+        check.saw = circle;
+        check.status = 302;
+    } else if (says("connection refused")) {
+        check.saw = refused;
+    } else if (says(R"(malformed HTTP response "\x15\x03)") ||
+               says("server gave HTTP response to HTTPS client") || says("tls:")) {
+        check.saw = tls;
+    } else if (says("malformed HTTP")) {
+        check.saw = not_http;
+    } else if (says("dial tcp") && (says("i/o timeout") || says("no route to host"))) {
+        check.saw = unreachable;
+    } else if (says("Client.Timeout exceeded") || says("context deadline exceeded") ||
+               says("i/o timeout")) {
+        check.saw = no_answer;
+    } else if (says(": EOF") || says("connection reset by peer")) {
+        check.saw = closed;
+    }
+    return check;
 }
 
 InstanceId instance_of(std::string_view uid, Time created_at) {

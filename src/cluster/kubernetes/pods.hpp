@@ -16,6 +16,9 @@ namespace loco::cluster {
 // One line of at most 300 characters, without what repeats or helps nobody ("preemption: 0/3 nodes …").
 [[nodiscard]] std::string short_words(std::string_view text);
 
+// What a probe saw, from the kubelet's words for it (attendant.hpp: probe_words).
+[[nodiscard]] HealthCheck check_of(std::string_view words);
+
 // Sorts by the pod's creation; the rest of it comes from the uid.
 [[nodiscard]] InstanceId instance_of(std::string_view uid, Time created_at);
 

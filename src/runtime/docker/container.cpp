@@ -96,6 +96,7 @@ ObservedContainer observed(const engine::ContainerSummary& summary) {
 void fill_in(ObservedContainer& container, const engine::ContainerState& state) {
     container.exit_code = state.exit_code;
     container.oom_killed = state.oom_killed && state.exit_code == 137;
+    container.oom_within = state.oom_killed;
     container.error = state.error;
     container.started_at = state.started_at;
     container.finished_at = state.finished_at;

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/log.hpp"
+#include "runtime/docker/examine.hpp"
 #include "runtime/docker/names.hpp"
 
 namespace loco {
@@ -475,6 +476,15 @@ Result<std::vector<WrittenBytes>> DockerRuntime::written() {
         result.push_back({seen.instance, seen.app, seen.attempt, bytes});
     }
     return result;
+}
+
+ContainerFacts DockerRuntime::examine(const InstanceId& instance) {
+    const auto containers = engine_.list_containers(ours(label::kInstance, instance.str()));
+    if (!containers || containers->empty()) return {};
+    const auto newest = std::ranges::max_element(
+        *containers, {}, [](const auto& container) { return observed(container).attempt; });
+    const auto container = engine_.inspect_container(newest->id);
+    return container ? runtime::examine(engine_, *container) : ContainerFacts{};
 }
 
 Result<> DockerRuntime::purge() {

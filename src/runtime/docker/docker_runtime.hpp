@@ -69,6 +69,7 @@ class DockerRuntime final : public Runtime {
     [[nodiscard]] Result<std::vector<ResourceUsage>> usage(const AppId& app) override;
     [[nodiscard]] Result<MachineSize> machine() override;
     [[nodiscard]] Result<std::vector<WrittenBytes>> written() override;
+    [[nodiscard]] ContainerFacts examine(const InstanceId& instance) override;
     void on_change(std::function<void(std::optional<AppId>)> listener) override;
 
   private:

@@ -28,7 +28,7 @@ class ProbingHealthMonitor::Asker {
         std::unique_ptr<Probe> probe;
         std::optional<SteadyTime> told_at;  // the answer is known; what follows of it is still read
     };
-    using Tell = std::function<void(const InstanceId&, std::uint64_t, std::string)>;
+    using Tell = std::function<void(const InstanceId&, std::uint64_t, HealthCheck)>;
 
     Asker() : multi_(curl_multi_init()) { LOCO_CHECK(multi_ != nullptr); }
     ~Asker() {
@@ -60,13 +60,13 @@ class ProbingHealthMonitor::Asker {
             Question* done = nullptr;
             curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &done);
             const CURLcode code = message->data.result;
-            if (!done->told_at) tell(done->instance, done->number, done->probe->problem(code));
+            if (!done->told_at) tell(done->instance, done->number, done->probe->result(code));
             end(done);
         }
         std::vector<Question*> cut;
         for (auto& question : questions_) {
             if (!question->told_at && question->probe->decided()) {
-                tell(question->instance, question->number, question->probe->problem(CURLE_OK));
+                tell(question->instance, question->number, question->probe->result(CURLE_OK));
                 question->told_at = now;
             }
             if (question->told_at && now - *question->told_at >= kRestOfBody) {
@@ -165,18 +165,18 @@ void ProbingHealthMonitor::run() {
             asker_->ask(target, number, connect_timeout);
         }
         bool told = false;
-        asker_->transfer(
-            now, [&](const InstanceId& instance, std::uint64_t number, std::string problem) {
-                judge(instance, number, std::move(problem));
-                told = true;
-            });
+        asker_->transfer(now,
+                         [&](const InstanceId& instance, std::uint64_t number, HealthCheck seen) {
+                             judge(instance, number, std::move(seen));
+                             told = true;
+                         });
         if (told) continue;  // when the next is due has changed
         asker_->wait(std::chrono::ceil<milliseconds>(wake - now));
     }
 }
 
 void ProbingHealthMonitor::judge(const InstanceId& instance, std::uint64_t number,
-                                 std::string problem) {
+                                 HealthCheck seen) {
     std::function<void(const AppId&)> listener;
     AppId app;
     {
@@ -188,11 +188,13 @@ void ProbingHealthMonitor::judge(const InstanceId& instance, std::uint64_t numbe
         const HealthView before = watched.view;
         const SteadyTime now = clock_.steady();
         watched.asking = false;
-        if (problem.empty()) {
+        const bool healthy = seen.saw == HealthCheck::Saw::healthy;
+        watched.view.last = std::move(seen);
+        if (healthy) {
             watched.failures = 0;
-            watched.view = {.ever_healthy = true, .failing = false, .last_problem = {}};
+            watched.view.ever_healthy = true;
+            watched.view.failing = false;
         } else {
-            watched.view.last_problem = std::move(problem);
             if (now - watched.since >= spec.grace) ++watched.failures;
             if (watched.failures >= std::max(spec.failures, 1)) watched.view.failing = true;
         }

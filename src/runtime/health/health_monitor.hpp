@@ -36,8 +36,8 @@ class ProbingHealthMonitor final : public HealthMonitor {
     class Asker;
 
     void run();
-    // What a question came to: an empty problem is health.
-    void judge(const InstanceId& instance, std::uint64_t number, std::string problem);
+    // What a question came to.
+    void judge(const InstanceId& instance, std::uint64_t number, HealthCheck seen);
 
     const Clock& clock_;
     mutable std::mutex mutex_;

@@ -23,6 +23,8 @@ bool is_tls_record(std::string_view bytes) {
     return bytes.size() >= 3 && (bytes[0] == 0x15 || bytes[0] == 0x16) && bytes[1] == 0x03;
 }
 
+bool is_http1(std::string_view bytes) { return bytes.starts_with("HTTP/1."); }
+
 }  // namespace
 
 std::string in_words(std::chrono::milliseconds duration) {
@@ -97,6 +99,16 @@ void Probe::take_header(std::string_view line) {
             std::from_chars(line.data() + space + 1, line.data() + line.size(), status_);
         }
     }
+    const auto value_of = [&](std::string_view name) -> std::optional<std::string_view> {
+        if (line.size() <= name.size() || !curl_strnequal(line.data(), name.data(), name.size()))
+            return std::nullopt;
+        auto value = line.substr(name.size());
+        const auto begin = value.find_first_not_of(" \t");
+        value = begin == std::string_view::npos ? std::string_view() : value.substr(begin);
+        return value.substr(0, value.find_last_not_of(" \t\r\n") + 1);
+    };
+    if (const auto location = value_of("location:")) location_ = *location;
+    if (value_of("set-cookie:")) sets_cookie_ = true;
     // With 400 the body may say that TLS was expected.
     const bool end = line == "\r\n" || line == "\n";
     if (end && status_ >= 200 && status_ != 400) decided_ = true;
@@ -113,50 +125,79 @@ std::size_t Probe::on_body(char* data, std::size_t size, std::size_t count, void
     return probe.received_ > kMaxBody ? 0 : bytes;
 }
 
-std::string Probe::problem(CURLcode code) const {
-    if (connects_only() && code == CURLE_OK) return {};
+// A redirect to where it was asked is never an answer, unless a cookie makes the next try another.
+bool Probe::leads_to_itself() const {
+    if (target_.spec.path.empty() || status_ < 300 || status_ >= 400 || sets_cookie_) return false;
+    const auto here = target_.address + ":" + std::to_string(target_.port) + path();
+    return location_ == path() || location_ == "//" + here || location_ == "http://" + here;
+}
+
+HealthCheck Probe::result(CURLcode code) const {
+    using enum HealthCheck::Saw;
+    const HealthCheck well{.saw = healthy, .status = status_, .words = {}};
+    if (connects_only() && code == CURLE_OK) return well;
     // A status that came counts, whatever became of the rest: an endless body is an answer too.
     if (status_ < 200) return failure(code);
-    if (status_ == 400 && beginning_.find("HTTPS") != std::string::npos) {
-        return port() + " answers in TLS; Loco speaks plain HTTP to the app and does TLS itself";
+    if (status_ == 400 && beginning_.find("HTTPS") != std::string::npos) return in_tls();
+    const auto answered = "GET " + path() + " answered " + std::to_string(status_);
+    if (leads_to_itself()) {
+        return {.saw = circle, .status = status_, .words = answered + ", a redirect to itself"};
     }
-    const bool healthy = target_.spec.path.empty() ? status_ < 500 : status_ < 400;
-    if (healthy) return {};
-    return "GET " + path() + " answered " + std::to_string(status_);
+    if (target_.spec.path.empty() ? status_ < 500 : status_ < 400) return well;
+    return {.saw = status, .status = status_, .words = answered};
+}
+
+HealthCheck Probe::in_tls() const {
+    return {
+        .saw = HealthCheck::Saw::tls,
+        .words = port() + " answers in TLS; Loco speaks plain HTTP to the app and does TLS itself"};
 }
 
 // Without an answer in HTTP.
-std::string Probe::failure(CURLcode code) const {
-    if (is_tls_record(beginning_)) {
-        return port() + " answers in TLS; Loco speaks plain HTTP to the app and does TLS itself";
+HealthCheck Probe::failure(CURLcode code) const {
+    using enum HealthCheck::Saw;
+    const auto seen = [](HealthCheck::Saw what, std::string words) {
+        return HealthCheck{.saw = what, .words = std::move(words)};
+    };
+    if (is_tls_record(beginning_)) return in_tls();
+    if (target_.protocol == Protocol::h2c && is_http1(beginning_)) {
+        return seen(not_http2, port() + " does not speak HTTP/2 without TLS (protocol = \"h2c\")");
     }
-    if (!beginning_.empty()) return port() + " answers, but not in HTTP";
+    if (!beginning_.empty()) return seen(not_http, port() + " answers, but not in HTTP");
     long os_error = 0;
     curl_easy_getinfo(easy_.get(), CURLINFO_OS_ERRNO, &os_error);
     switch (code) {
         case CURLE_COULDNT_CONNECT: {
-            if (os_error == ECONNREFUSED)
-                return "nothing listens on " + port() + " (connection refused)";
+            if (os_error == ECONNREFUSED) {
+                return seen(refused, "nothing listens on " + port() + " (connection refused)");
+            }
             const char* reason =
                 os_error == 0 ? nullptr : strerrordesc_np(static_cast<int>(os_error));
-            return port() + " cannot be reached" +
-                   (reason == nullptr ? std::string() : std::string(" (") + reason + ")");
+            return seen(unreachable,
+                        port() + " cannot be reached" +
+                            (reason == nullptr ? std::string() : std::string(" (") + reason + ")"));
         }
         case CURLE_OPERATION_TIMEDOUT: {
             curl_off_t connected = 0;
             curl_easy_getinfo(easy_.get(), CURLINFO_CONNECT_TIME_T, &connected);
-            if (connected == 0) return port() + " cannot be reached (no answer to the connection)";
-            return "no answer within " + in_words(target_.spec.timeout);
+            if (connected == 0) {
+                return seen(unreachable,
+                            port() + " cannot be reached (no answer to the connection)");
+            }
+            return seen(no_answer, "no answer within " + in_words(target_.spec.timeout));
         }
-        case CURLE_GOT_NOTHING:
-        case CURLE_RECV_ERROR:
-        case CURLE_SEND_ERROR: return port() + " closed the connection without an answer";
         case CURLE_HTTP2:
         case CURLE_HTTP2_STREAM:
-            return port() + " does not speak HTTP/2 without TLS (protocol = \"h2c\")";
-        case CURLE_OK: return port() + " answered with nothing";
+            return seen(not_http2,
+                        port() + " does not speak HTTP/2 without TLS (protocol = \"h2c\")");
+        case CURLE_GOT_NOTHING:
+        case CURLE_RECV_ERROR:
+        case CURLE_SEND_ERROR:
+            return seen(closed, port() + " closed the connection without an answer");
+        case CURLE_OK: return seen(closed, port() + " answered with nothing");
         default:
-            return port() + " gave no answer that can be read (" + curl_easy_strerror(code) + ")";
+            return seen(not_http, port() + " gave no answer that can be read (" +
+                                      curl_easy_strerror(code) + ")");
     }
 }
 

@@ -23,8 +23,8 @@ class Probe {
     [[nodiscard]] CURL* easy() const { return easy_.get(); }
     // Headers have come whose status decides; the body may go on for a while.
     [[nodiscard]] bool decided() const { return decided_; }
-    // What is wrong; empty: healthy. `code` is how curl ended, or CURLE_OK when decided() and the rest is not waited for.
-    [[nodiscard]] std::string problem(CURLcode code) const;
+    // What was seen. `code` is how curl ended, or CURLE_OK when decided() and the rest is not waited for.
+    [[nodiscard]] HealthCheck result(CURLcode code) const;
 
   private:
     struct Cleanup {
@@ -37,13 +37,17 @@ class Probe {
     [[nodiscard]] bool connects_only() const;
     [[nodiscard]] std::string path() const;
     [[nodiscard]] std::string port() const { return "port " + std::to_string(target_.port); }
-    [[nodiscard]] std::string failure(CURLcode code) const;
+    [[nodiscard]] HealthCheck failure(CURLcode code) const;
+    [[nodiscard]] HealthCheck in_tls() const;
+    [[nodiscard]] bool leads_to_itself() const;
 
     HealthTarget target_;
     // Curl reads the list for as long as the handle lives.
     std::unique_ptr<curl_slist, Cleanup> headers_;
     std::unique_ptr<CURL, Cleanup> easy_;
     int status_ = 0;
+    std::string location_;  // of a redirect
+    bool sets_cookie_ = false;
     bool decided_ = false;
     std::size_t received_ = 0;
     std::string beginning_;  // of the body

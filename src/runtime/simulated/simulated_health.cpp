@@ -27,12 +27,15 @@ void SimulatedHealth::poll() {
         for (auto& [id, watched] : watched_) {
             const HealthView before = watched.view;
             if (!broken_.contains(id) && runtime_.answers(id, watched.target.attempt)) {
-                watched.view = {.ever_healthy = true, .failing = false, .last_problem = ""};
+                watched.view = {.ever_healthy = true,
+                                .failing = false,
+                                .last = {.saw = HealthCheck::Saw::healthy, .words = {}}};
                 watched.failing_since.reset();
             } else {
-                watched.view.last_problem = "nothing listens on port " +
-                                            std::to_string(watched.target.port) +
-                                            " (connection refused)";
+                watched.view.last = {.saw = HealthCheck::Saw::refused,
+                                     .words = "nothing listens on port " +
+                                              std::to_string(watched.target.port) +
+                                              " (connection refused)"};
                 if (!watched.failing_since) watched.failing_since = clock_.now();
                 const bool grace = clock_.now() < watched.since + watched.target.spec.grace;
                 if (!grace &&

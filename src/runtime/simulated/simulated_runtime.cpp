@@ -396,6 +396,14 @@ void SimulatedRuntime::set_written(const InstanceId& instance, std::int64_t byte
     }
 }
 
+ContainerFacts SimulatedRuntime::examine(const InstanceId& instance) {
+    auto seen = call<ContainerFacts>("examine", [&]() -> Result<ContainerFacts> {
+        const auto all = of(instance);
+        return all.empty() ? ContainerFacts{} : all.back()->behaviour.facts;
+    });
+    return seen.value_or(ContainerFacts{});
+}
+
 std::vector<SimulatedRuntime::Container*> SimulatedRuntime::of(const InstanceId& instance) {
     std::vector<Container*> result;
     for (auto& [key, container] : containers_) {

@@ -26,6 +26,7 @@ struct SimulatedBehaviour {
     std::optional<Duration> exits_after;                  // by itself, since its start
     int exit_code = 0;
     bool oom_killed = false;  // the exit above is a kill for memory (137)
+    ContainerFacts facts;     // what examine() sees
     std::optional<Duration> stops_after =
         Duration{0};  // from SIGTERM to its exit; none: ignores it
     int stop_code = 143;
@@ -94,6 +95,7 @@ class SimulatedRuntime final : public Runtime {
     [[nodiscard]] Result<std::vector<ResourceUsage>> usage(const AppId& app) override;
     [[nodiscard]] Result<MachineSize> machine() override;
     [[nodiscard]] Result<std::vector<WrittenBytes>> written() override;
+    [[nodiscard]] ContainerFacts examine(const InstanceId& instance) override;
     void on_change(std::function<void(std::optional<AppId>)> listener) override;
 
   private:

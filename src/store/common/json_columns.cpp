@@ -92,6 +92,13 @@ std::string to_json(const Diagnosis& value) {
                                         {"kind", value.kind}});
 }
 
+std::string to_json(const Problem& value) {
+    if (value == Problem{}) return {};
+    return json::serialize(json::object{{"code", value.code},
+                                        {"message", value.message},
+                                        {"next_steps", array_of(value.next_steps)}});
+}
+
 Result<> from_json(std::string_view text, std::vector<std::string>& value) {
     LOCO_ASSIGN(const auto array, parse(text));
     try {
@@ -137,6 +144,19 @@ Result<> from_json(std::string_view text, Diagnosis& value) {
                  .evidence = text_of(object.at("evidence")),
                  .next_steps = texts_of(object.at("next_steps")),
                  .kind = object.at("kind").to_number<std::uint8_t>()};
+    });
+}
+
+Result<> from_json(std::string_view text, Problem& value) {
+    value = {};
+    if (!text.starts_with('{')) {
+        value.message = text;
+        return {};
+    }
+    return read_object(text, [&](const json::object& object) {
+        value = {.code = text_of(object.at("code")),
+                 .message = text_of(object.at("message")),
+                 .next_steps = texts_of(object.at("next_steps"))};
     });
 }
 

@@ -17,6 +17,8 @@ namespace loco::store {
 [[nodiscard]] std::string to_json(const std::map<std::string, Time>& value);
 [[nodiscard]] std::string to_json(const std::map<std::string, ScaleOverride>& value);
 [[nodiscard]] std::string to_json(const Diagnosis& value);
+// Empty for none. What an older Loco has written there is its message alone.
+[[nodiscard]] std::string to_json(const Problem& value);
 [[nodiscard]] std::string to_json(const AppSpec& value);  // spec_json.cpp; empty for AppSpec{}
 
 // internal when it is no such value.
@@ -26,6 +28,7 @@ namespace loco::store {
 [[nodiscard]] Result<> from_json(std::string_view text,
                                  std::map<std::string, ScaleOverride>& value);
 [[nodiscard]] Result<> from_json(std::string_view text, Diagnosis& value);
+[[nodiscard]] Result<> from_json(std::string_view text, Problem& value);
 [[nodiscard]] Result<> from_json(std::string_view text, AppSpec& value);
 
 }  // namespace loco::store

@@ -246,7 +246,9 @@ Instance sample_instance(std::string_view name, const App& app, std::string_view
     row.deadline = at(18);
     row.exit_code = 137;
     row.oom_killed = true;
-    row.last_problem = "exit 137";
+    row.last_problem = {.code = "oom_killed",
+                        .message = "was killed \"for\" memory",
+                        .next_steps = {"give it more", "or not"}};
     return row;
 }
 

@@ -1,12 +1,18 @@
 // The tests' app: one static program that behaves as its environment, its arguments and its requests tell it.
 //   probe [serve]       PORT (8080), EXTRA_PORT (one more), START_DELAY_MS, HEALTH (ok, or a status such as 503),
 //                       CRASH_AFTER_MS, CRASH_EXIT (3), IGNORE_TERM, DRAIN_MS, VERSION
+//                       LISTEN: 127.0.0.1 (or another address), udp, /path (a Unix socket), nothing; LISTEN_PORT (PORT)
+//                       SPEAKS: tls, garbage, silence, nothing (closes); HEALTH also: redirect, hang
+//                       TROUBLE, before anything else, also of `release`: exit:N, signal:N, memory, processes, files,
+//                       write:PATH, fill:FOLDER, chown:PATH, connect:HOST:PORT, resolve:HOST, need:VARIABLE; it is told on stderr as
+//                       programs tell it
 //   probe work          logs "tick N" every TICK_MS (100) until SIGTERM
 //   probe has FILE      exits with 0 when the file has anything in it
 //   probe release       logs "release command ran", waits RELEASE_MS, exits with RELEASE_EXIT
 // GET /healthz            HEALTH
 // GET /env/NAME           that variable, or 404      GET /args (a line each), /uid, /headers, /connect?host=&port=, /write?path=&mb=
 // POST /echo              the body back              GET /slow?ms=N, /big?bytes=N, /crash?code=N, /memory?mb=N
+// GET /hang               from then on no request has an answer
 // GET /log?text=, /err?text=  one line to stdout, stderr
 // GET /flood?lines=N&rate=R   "flood 1" … "flood N" to stdout, R a second (0: as fast as it can); answers at once
 // GET /line?bytes=N&byte=B    one line of N bytes B (120, an x) to stdout
@@ -15,11 +21,14 @@
 // anything else           JSON: version, release, instance, process, path
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
@@ -44,6 +53,7 @@ using Clock = std::chrono::steady_clock;
 
 std::atomic<bool> stopping = false;
 std::atomic<int> busy = 0;  // requests being answered
+std::atomic<bool> hanging = false;
 
 std::string env(const char* name, const char* otherwise = "") {
     const char* value = std::getenv(name);
@@ -312,7 +322,18 @@ bool handle(Stream& stream, const Request& r) {
     };
     if (p == "/ws") return websocket(stream, r), false;
     if (p == "/sse") return events(stream, r), false;
-    if (p == "/healthz") {
+    while (hanging) pause_ms(1000);
+    if (p == "/hang") {
+        hanging = true;
+        text("hanging");
+    } else if (p == "/healthz" && env("HEALTH") == "redirect") {
+        stream.write(
+            "HTTP/1.1 302 Found\r\nLocation: /healthz\r\nContent-Length: 0\r\nConnection: "
+            "close\r\n\r\n");
+        return false;
+    } else if (p == "/healthz" && env("HEALTH") == "hang") {
+        for (;;) pause_ms(1000);
+    } else if (p == "/healthz") {
         const std::string health = env("HEALTH", "ok");
         text(health, health == "ok" ? 200 : std::atoi(health.c_str()));
     } else if (p.starts_with("/env/")) {
@@ -383,14 +404,118 @@ bool handle(Stream& stream, const Request& r) {
     return true;
 }
 
+// Whatever it is asked.
+void speak(Stream& stream, const std::string& how) {
+    if (how == "silence")
+        for (;;) pause_ms(1000);
+    std::string ignored;
+    if (how != "nothing") stream.fill();
+    if (how == "tls") stream.write(std::string("\x15\x03\x01\x00\x02\x02\x46", 7));
+    if (how == "garbage") stream.write("220 mail.example ESMTP\r\n");
+}
+
 void serve_connection(int fd) {
     Stream stream(fd);
+    if (const std::string how = env("SPEAKS"); !how.empty()) return speak(stream, how);
     for (bool open = true; open && stream.wait_for_request();) {
         Request request;
         ++busy;
         open = read_request(stream, request) && handle(stream, request) && !stopping;
         --busy;
     }
+}
+
+int fail_as(const std::string& what) {
+    std::fprintf(stderr, "%s: %s\n", what.c_str(), std::strerror(errno));
+    return 1;
+}
+
+// Does what goes wrong in real programs, and says what the system says. -1: there is none.
+int trouble() {
+    const std::string all = env("TROUBLE");
+    const auto colon = all.find(':');
+    const std::string kind = all.substr(0, colon);
+    const std::string what = colon == std::string::npos ? "" : all.substr(colon + 1);
+    if (kind.empty()) return -1;
+    std::printf("starting\n");
+    if (kind == "exit") return std::atoi(what.c_str());
+    if (kind == "signal") {
+        ::signal(std::atoi(what.c_str()), SIG_DFL);
+        ::raise(std::atoi(what.c_str()));
+    }
+    if (kind == "memory") {
+        for (;;) std::memset(std::malloc(1 << 20), 1, 1 << 20);
+    }
+    if (kind == "processes") {
+        for (;;) {
+            const pid_t child = ::fork();
+            if (child < 0) return fail_as("fork");
+            if (child == 0) {
+                ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+                for (;;) ::pause();
+            }
+        }
+    }
+    if (kind == "files") {
+        while (::open("/dev/null", O_RDONLY) >= 0) {
+        }
+        return fail_as("open /dev/null");
+    }
+    if (kind == "write") {
+        if (::open(what.c_str(), O_WRONLY | O_CREAT, 0600) < 0) return fail_as("open " + what);
+    }
+    if (kind == "chown" && ::chown(what.c_str(), 1, 1) != 0) return fail_as("chown " + what);
+    if (kind == "fill") {
+        const std::string path = what + "/filler";
+        const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT, 0600);
+        const std::string block(1 << 16, 'x');
+        while (::write(fd, block.data(), block.size()) > 0) {
+        }
+        return fail_as("write " + path);
+    }
+    if (kind == "connect") {
+        const auto port = what.rfind(':');
+        const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_port = htons(static_cast<std::uint16_t>(std::atoi(what.c_str() + port + 1)));
+        ::inet_pton(AF_INET, what.substr(0, port).c_str(), &address.sin_addr);
+        if (::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+            return fail_as("dial tcp " + what);
+    }
+    if (kind == "resolve") {
+        addrinfo* found = nullptr;
+        if (const int error = ::getaddrinfo(what.c_str(), "80", nullptr, &found)) {
+            std::fprintf(stderr, "could not translate host name \"%s\" to address: %s\n",
+                         what.c_str(), ::gai_strerror(error));
+            return 1;
+        }
+    }
+    if (kind == "need" && !std::getenv(what.c_str())) {
+        std::fprintf(stderr, "environment variable %s is not set\n", what.c_str());
+        return 1;
+    }
+    return -1;
+}
+
+// A socket to wait at; its family and kind are LISTEN's.
+int listener_at(const std::string& where, int port) {
+    const bool local = where.starts_with("/");
+    const bool datagrams = where == "udp";
+    const int fd = ::socket(local ? AF_UNIX : AF_INET, datagrams ? SOCK_DGRAM : SOCK_STREAM, 0);
+    const int yes = 1;
+    ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    sockaddr_in inet{};
+    inet.sin_family = AF_INET;
+    inet.sin_port = htons(static_cast<std::uint16_t>(port));
+    if (!where.empty() && !local && !datagrams) ::inet_pton(AF_INET, where.c_str(), &inet.sin_addr);
+    sockaddr_un path{};
+    path.sun_family = AF_UNIX;
+    std::strncpy(path.sun_path, where.c_str(), sizeof path.sun_path - 1);
+    const auto* address =
+        local ? reinterpret_cast<const sockaddr*>(&path) : reinterpret_cast<const sockaddr*>(&inet);
+    if (::bind(fd, address, local ? sizeof path : sizeof inet) != 0) return -1;
+    return datagrams || ::listen(fd, 512) == 0 ? fd : -1;
 }
 
 int serve() {
@@ -402,28 +527,23 @@ int serve() {
             std::_Exit(env_int("CRASH_EXIT", 3));
         }).detach();
 
-    int port = env_int("PORT", 8080);
+    int port = env_int("LISTEN_PORT", env_int("PORT", 8080));
+    const std::string where = env("LISTEN");
+    while (where == "nothing" && !stopping) pause_ms(100);
     // A second listener is a second process, which says so in its version and ends with the container.
     if (const int extra = env_int("EXTRA_PORT"); extra > 0 && ::fork() == 0) {
         port = extra;
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
         ::setenv("VERSION", "extra", 1);
     }
-    const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
-    const int yes = 1;
-    ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<std::uint16_t>(port));
-    if (::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) ||
-        ::listen(listener, 512))
-        return std::perror("listen"), 1;
-    std::printf("listening on %d version %s\n", port, env("VERSION").c_str());
+    const int listener = listener_at(where, port);
+    if (listener < 0) return std::perror("listen"), 1;
+    if (where.empty()) std::printf("listening on %d version %s\n", port, env("VERSION").c_str());
 
     Clock::time_point stop_at = Clock::time_point::max();
     for (;;) {
         pollfd p{listener, POLLIN, 0};
-        if (::poll(&p, 1, 20) > 0)
+        if (::poll(&p, 1, 20) > 0 && where != "udp")
             if (const int fd = ::accept(listener, nullptr, nullptr); fd >= 0)
                 std::thread(serve_connection, fd).detach();
         if (!stopping) continue;
@@ -471,6 +591,7 @@ int main(int argc, char** argv) {
     ::sigaction(SIGINT, &action, nullptr);
     std::setvbuf(stdout, nullptr, _IOLBF, 0);
     const std::string_view command = argc > 1 ? argv[1] : "serve";
+    if (const int code = trouble(); code >= 0) return code;
     if (command == "work") return work();
     if (command == "has") return has(argc > 2 ? argv[2] : "");
     if (command == "release") return release();

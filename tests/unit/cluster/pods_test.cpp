@@ -99,6 +99,53 @@ TEST(Pods, readiness_is_what_the_cluster_says_now_and_said_before) {
     EXPECT_THAT(gated.problem, HasSubstr("x.example/y"));
 }
 
+// The kubelet's words of 1.34, as an attendant shortens them.
+TEST(Pods, what_a_probe_saw_is_known_by_its_words) {
+    using enum HealthCheck::Saw;
+    struct Words {
+        const char* words;
+        HealthCheck::Saw saw;
+        int status = 0;
+    };
+    for (
+        const auto& [words, saw, code] : {
+            Words{"readiness: answered 503", status, 503},
+            Words{"startup: answered 404", status, 404},
+            Words{
+                R"(startup: Get "http://10.244.0.5:8080/healthz": dial tcp 10.244.0.5:8080: connect: connection refused)",
+                refused},
+            Words{"startup: dial tcp 10.244.0.5:8080: connect: connection refused", refused},
+            Words{
+                R"(readiness: Get "http://10.244.0.5:8080/": context deadline exceeded (Client.Timeout exceeded while awaiting headers))",
+                no_answer},
+            Words{"readiness: dial tcp 10.244.0.5:8080: i/o timeout", unreachable},
+            Words{R"(readiness: Get "http://10.244.0.5:8080/": EOF)", closed},
+            Words{R"(readiness: Get "http://10.244.0.5:8080/": read: connection reset by peer)",
+                  closed},
+            Words{
+                R"(readiness: Get "http://10.244.0.5:8080/": net/http: HTTP/1.x transport connection broken: malformed HTTP response "\x15\x03\x01\x00\x02")",
+                tls},
+            Words{
+                R"(readiness: Get "http://10.244.0.5:8080/": net/http: HTTP/1.x transport connection broken: malformed HTTP status code "mail.example")",
+                not_http},
+            Words{R"(readiness: Get "/healthz": stopped after 10 redirects)", circle, 302},
+            Words{"its node is somewhere", nothing},
+        }) {
+        const auto check = check_of(words);
+        EXPECT_EQ(check.saw, saw) << words;
+        EXPECT_EQ(check.status, code) << words;
+        EXPECT_EQ(check.words, words);
+    }
+    EXPECT_EQ(observed(seen("never-ready"), false, "readiness: answered 500").check.status, 500);
+}
+
+TEST(Pods, one_that_took_too_long_is_told_so) {
+    auto pod = seen("done");
+    pod.at("status").as_object()["reason"] = "DeadlineExceeded";
+    pod.at("status").as_object()["message"] = "Pod was active on the node longer than allowed";
+    EXPECT_EQ(observed(pod).problem_code, "deadline");
+}
+
 TEST(Pods, one_that_was_told_to_go_is_terminating_whatever_else_it_is) {
     EXPECT_EQ(observed(seen("leaving")).state, PodState::terminating);
 }

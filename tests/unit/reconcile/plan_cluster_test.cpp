@@ -377,7 +377,7 @@ const Case kCases[] = {
          pod.problem = "0/1 nodes are available: 1 Insufficient memory";
          pod.problem_code = "unschedulable";
          s.rows.instances.back().deadline = at(98);
-         s.rows.instances.back().last_problem = pod.problem;
+         s.rows.instances.back().last_problem = {.code = {}, .message = pod.problem};
      },
      "wake +50000ms\n"},
     {"and fails it then, in the cluster's words",
@@ -387,7 +387,7 @@ const Case kCases[] = {
          pod.problem = "0/1 nodes are available: 1 Insufficient memory";
          pod.problem_code = "unschedulable";
          s.rows.instances.back().deadline = at(98);
-         s.rows.instances.back().last_problem = pod.problem;
+         s.rows.instances.back().last_problem = {.code = {}, .message = pod.problem};
          s.now = at(151);
      },
      "unlocked\ndeployment rolling -> failed (unschedulable)\n"},
@@ -598,7 +598,7 @@ TEST(ClusterPlan, ACrashIsToldOnceWithItsLimit) {
     EXPECT_EQ(made.changes.events[0].kind, "instance.crashed");
     EXPECT_EQ(
         made.changes.events[0].message,
-        "web.0 exited with 137: it ran out of memory; its limit is 64 MiB; the cluster starts "
+        "web.0 was killed for memory: it needed more than its limit of 64 MiB; the cluster starts "
         "it again");
     const auto& row = made.changes.instances.at(0).after;
     EXPECT_EQ(row.state, S::backoff);
@@ -624,9 +624,10 @@ TEST(ClusterPlan, AnInstanceThatIsNotReadyAnyMoreIsTold) {
     const auto made = scene.plan();
     ASSERT_EQ(made.changes.events.size(), 1U);
     EXPECT_EQ(made.changes.events[0].message,
-              "web.0 gets no traffic: readiness: GET /healthz answered 500");
-    EXPECT_EQ(made.changes.instances.at(0).after.last_problem,
-              "readiness: GET /healthz answered 500");
+              "web.0 fails its health checks: readiness: GET /healthz answered 500; it gets no "
+              "traffic until it is ready");
+    EXPECT_EQ(made.changes.instances.at(0).after.last_problem.message,
+              "fails its health checks: readiness: GET /healthz answered 500");
 }
 
 TEST(ClusterPlan, AnInstanceThatSomebodyRemovedIsToldButNotOneThatARolloutReplaces) {
@@ -701,7 +702,8 @@ TEST(ClusterPlan, WhatIsNeverReadyFailsWithWhatEachPodSays) {
     scene.app().pods.back().problem = "readiness: connection refused";
     scene.now = at(151);
     EXPECT_EQ(scene.diagnosis().code, "never_healthy");
-    EXPECT_EQ(scene.diagnosis().evidence, "web.0: readiness: connection refused");
+    EXPECT_EQ(scene.diagnosis().message,
+              "web.0 was not healthy within 60s: readiness: connection refused");
 }
 
 TEST(ClusterPlan, ARefusalBeforeAnythingStartsIsNoFailedRollout) {

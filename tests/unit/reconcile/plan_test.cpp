@@ -21,7 +21,9 @@ const Error kNoFirewall{.kind = ErrorKind::unavailable,
 
 void fail_checks(Scene& scene, const Instance& instance) {
     scene.seen.health[instance.id] = {
-        .ever_healthy = true, .failing = true, .last_problem = "no answer within 2 s"};
+        .ever_healthy = true,
+        .failing = true,
+        .last = {.saw = HealthCheck::Saw::no_answer, .words = "no answer within 2 s"}};
 }
 
 struct Case {
@@ -667,14 +669,73 @@ TEST(Plan, WhatFailsItsChecksIsReplacedLaterEachTimeAndTheReasonIsTold) {
     ASSERT_EQ(first.changes.new_instances.size(), 1U);
     EXPECT_EQ(first.changes.new_instances[0].restarts, 1);
     EXPECT_FALSE(first.changes.new_instances[0].restart_at);
-    EXPECT_EQ(first.changes.new_instances[0].last_problem,
-              "its health checks fail: no answer within 2 s");
+    EXPECT_EQ(first.changes.new_instances[0].last_problem.code, "hangs");
+    EXPECT_EQ(first.changes.new_instances[0].last_problem.message,
+              "fails its health checks: it takes connections on port 8080, but GET / has no answer "
+              "within 2s");
     EXPECT_EQ(first.changes.instances.at(0).after.deadline, at(110)) << "it has its stop_timeout";
     ASSERT_EQ(first.changes.events.size(), 1U);
     EXPECT_EQ(first.changes.events[0].kind, "instance.replaced");
-    EXPECT_NE(first.changes.events[0].message.find("no answer within 2 s"), std::string::npos);
+    EXPECT_EQ(first.changes.events[0].message,
+              "web.0 fails its health checks: it takes connections on port 8080, but GET / has no "
+              "answer within 2s; it is replaced");
+    EXPECT_NE(first.changes.events[0].data.find(R"("code":"hangs")"), std::string::npos);
     one.restarts = 3;
     EXPECT_EQ(scene.plan().changes.new_instances.at(0).restart_at, at(104));
+}
+
+TEST(Plan, WhatIgnoresSigtermIsToldOnce) {
+    Scene scene;
+    scene.live(1);
+    auto& one = scene.instance(DeploymentId("older"), 1, 0, S::stopping);
+    one.deadline = at(99);
+    EXPECT_TRUE(scene.plan().changes.events.empty()) << "this process has not asked it to stop";
+    scene.seen.terminated.insert(one.id);
+    const auto made = scene.plan();
+    ASSERT_EQ(made.changes.events.size(), 1U);
+    EXPECT_EQ(made.changes.events[0].kind, "instance.killed");
+    EXPECT_NE(made.changes.events[0].message.find("did not stop within 10s of SIGTERM"),
+              std::string::npos);
+    one = made.changes.instances.at(0).after;
+    const auto after = scene.plan();
+    EXPECT_TRUE(after.changes.empty());
+    EXPECT_EQ(after.effects.size(), 1U) << "it is killed";
+}
+
+TEST(Plan, ManyCrashesInARowAreALoopAndSayWhatToDo) {
+    Scene scene;
+    scene.live(1);
+    auto& one = scene.of("web.0", kOld);
+    one.restarts = 2;
+    scene.exited(one, 3);
+    const auto made = scene.plan();
+    const auto& problem = made.changes.instances.at(0).after.last_problem;
+    EXPECT_EQ(problem.code, "crash_loop");
+    EXPECT_EQ(problem.message, "exited with 3 for the 3rd time in a row");
+    EXPECT_FALSE(problem.next_steps.empty());
+    ASSERT_EQ(made.changes.events.size(), 1U);
+    EXPECT_EQ(made.changes.events[0].message,
+              "web.0 exited with 3 for the 3rd time in a row; it is started again in 4s");
+}
+
+TEST(Plan, WhatListensElsewhereIsToldWhileItIsWaitedForAndInTheEnd) {
+    Scene scene;
+    scene.release(2);
+    scene.deployment(deploy, rolling, 2);
+    const auto& one = scene.instance(kNew, 2, 0, S::starting);
+    scene.seen.health[one.id].last = {.saw = HealthCheck::Saw::refused, .words = "nothing listens"};
+    scene.seen.looks[one.id].listeners = {
+        {.kind = Listener::Kind::tcp, .address = "0.0.0.0", .port = 3000}};
+    scene.now = at(115);
+    const auto waiting = scene.plan();
+    ASSERT_EQ(waiting.changes.events.size(), 1U);
+    EXPECT_EQ(waiting.changes.events[0].message,
+              "web.0: it listens on port 3000, not on port 8080");
+    scene.now = at(151);
+    const auto& diagnosis = *scene.plan().changes.deployments.at(0).after.diagnosis;
+    EXPECT_EQ(diagnosis.code, "wrong_port");
+    EXPECT_EQ(diagnosis.message,
+              "web.0 was not healthy within 60s: it listens on port 3000, not on port 8080");
 }
 
 TEST(Plan, CrashesAreForgottenAfterTenHealthyMinutes) {
@@ -701,8 +762,7 @@ TEST(Plan, AFailureTellsExitStatusMeaningAndLastLines) {
     ASSERT_EQ(made.changes.deployments.size(), 1U);
     const auto& diagnosis = *made.changes.deployments[0].after.diagnosis;
     EXPECT_EQ(diagnosis.phase, "rolling");
-    EXPECT_NE(diagnosis.message.find("exited with 127: the command was not found"),
-              std::string::npos)
+    EXPECT_NE(diagnosis.message.find("exited with 127 before it could serve"), std::string::npos)
         << diagnosis.message;
     EXPECT_EQ(diagnosis.evidence, "sh: app: not found");
     EXPECT_FALSE(diagnosis.next_steps.empty());

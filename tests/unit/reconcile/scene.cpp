@@ -192,7 +192,9 @@ Scene& Scene::gone(const Instance& instance) {
 }
 
 Scene& Scene::healthy(const Instance& instance) {
-    seen.health[instance.id] = {.ever_healthy = true, .failing = false, .last_problem = {}};
+    seen.health[instance.id] = {.ever_healthy = true,
+                                .failing = false,
+                                .last = {.saw = HealthCheck::Saw::healthy, .words = {}}};
     return *this;
 }
 

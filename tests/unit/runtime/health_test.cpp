@@ -58,8 +58,8 @@ class HealthMonitorTest : public testing::Test {
         return eventually([](const HealthView& v) { return v.ever_healthy && !v.failing; });
     }
     std::string first_problem() {
-        eventually([](const HealthView& v) { return !v.last_problem.empty(); });
-        return monitor_.view(InstanceId("inst_1")).last_problem;
+        eventually([](const HealthView& v) { return !v.last.words.empty(); });
+        return monitor_.view(InstanceId("inst_1")).last.words;
     }
 
     SystemClock clock_;
@@ -81,7 +81,7 @@ TEST_F(HealthMonitorTest, an_answer_below_500_is_healthy_when_no_path_is_set) {
     monitor_.watch(target(port_of(server)));
     EXPECT_TRUE(becomes_healthy());
     EXPECT_GE(changes_.load(), 1);
-    EXPECT_EQ(monitor_.view(InstanceId("inst_1")).last_problem, "");
+    EXPECT_EQ(monitor_.view(InstanceId("inst_1")).last.words, "");
 }
 
 TEST_F(HealthMonitorTest, with_a_path_only_2xx_and_3xx_are_healthy) {
@@ -92,6 +92,25 @@ TEST_F(HealthMonitorTest, with_a_path_only_2xx_and_3xx_are_healthy) {
     monitor_.watch(target(port_of(moved), "/healthz"));
     EXPECT_TRUE(becomes_healthy());
     EXPECT_EQ(port_of(moved) == port_of(missing), false);
+}
+
+TEST_F(HealthMonitorTest, a_redirect_to_itself_is_no_answer_unless_it_sets_a_cookie) {
+    RawServer circle(
+        answers("HTTP/1.1 302 Found\r\nLocation: /healthz\r\nContent-Length: 0\r\n\r\n"));
+    monitor_.watch(target(port_of(circle), "/healthz"));
+    EXPECT_EQ(first_problem(), "GET /healthz answered 302, a redirect to itself");
+    EXPECT_EQ(monitor_.view(InstanceId("inst_1")).last.saw, HealthCheck::Saw::circle);
+    RawServer cookie(
+        answers("HTTP/1.1 302 Found\r\nSet-Cookie: seen=1\r\nLocation: /healthz\r\n"
+                "Content-Length: 0\r\n\r\n"));
+    monitor_.watch(target(port_of(cookie), "/healthz"));
+    EXPECT_TRUE(becomes_healthy());
+    // To TLS, which the gateway does: the app is well.
+    RawServer upgrade(
+        answers("HTTP/1.1 301 Moved\r\nLocation: https://shop.example/healthz\r\n"
+                "Content-Length: 0\r\n\r\n"));
+    monitor_.watch(target(port_of(upgrade), "/healthz"));
+    EXPECT_TRUE(becomes_healthy());
 }
 
 TEST_F(HealthMonitorTest, a_server_error_is_told_with_what_was_asked) {
@@ -129,7 +148,7 @@ TEST_F(HealthMonitorTest, an_instance_that_speaks_tls_is_told_so) {
         "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"));
     monitor_.watch(target(port_of(polite)));
     EXPECT_TRUE(eventually([](const HealthView& v) {
-        return v.last_problem.find("answers in TLS") != std::string::npos && !v.ever_healthy;
+        return v.last.words.find("answers in TLS") != std::string::npos && !v.ever_healthy;
     }));
 }
 
@@ -143,8 +162,8 @@ TEST_F(HealthMonitorTest, an_instance_that_hangs_up_or_speaks_something_else_is_
     other.instance = InstanceId("inst_2");
     monitor_.watch(other);
     EXPECT_TRUE(eventually([&](const HealthView&) {
-        return monitor_.view(other.instance).last_problem.find("not in HTTP") != std::string::npos;
-    })) << monitor_.view(other.instance).last_problem;
+        return monitor_.view(other.instance).last.words.find("not in HTTP") != std::string::npos;
+    })) << monitor_.view(other.instance).last.words;
 }
 
 TEST_F(HealthMonitorTest, an_answer_without_an_end_is_an_answer) {
@@ -219,7 +238,7 @@ TEST_F(HealthMonitorTest, failures_in_the_grace_time_do_not_count) {
     monitor_.watch(patient);
     ASSERT_TRUE(eventually([&](const HealthView& v) { return asked > 8 && v.ever_healthy; }));
     EXPECT_FALSE(monitor_.view(patient.instance).failing);
-    EXPECT_EQ(monitor_.view(patient.instance).last_problem, "GET / answered 500");
+    EXPECT_EQ(monitor_.view(patient.instance).last.words, "GET / answered 500");
 }
 
 TEST_F(HealthMonitorTest, the_same_target_goes_on_and_another_attempt_begins_anew) {

@@ -154,6 +154,12 @@ Result<> run_releases(Invocation& invocation) {
     return {};
 }
 
+// With its cause's code, for `loco explain`.
+std::string told(const json::value& event) {
+    const auto code = text_at(at(event, "data"), "code");
+    return harmless(text_at(event, "message") + (code.empty() ? "" : " (" + code + ")"), false);
+}
+
 Result<> run_events(Invocation& invocation) {
     LOCO_ASSIGN(const auto path, invocation.app_path());
     LOCO_ASSIGN(const auto n, invocation.number("--lines", 1, 1000));
@@ -167,7 +173,7 @@ Result<> run_events(Invocation& invocation) {
     std::vector<std::vector<std::string>> rows;
     for (const auto& event : array_at(page, "items")) {
         rows.push_back({styled(short_time(text_at(event, "at")), Style::dim, colour),
-                        text_at(event, "kind"), harmless(text_at(event, "message"), false)});
+                        text_at(event, "kind"), told(event)});
     }
     invocation.print(
         table(rows, invocation.terminal().out_is_terminal() ? invocation.terminal().width() : 0));

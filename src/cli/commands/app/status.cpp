@@ -1,6 +1,7 @@
 // status: what an app is doing now. scale: how much of it there is.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "base/clock.hpp"
@@ -50,9 +51,10 @@ std::string instance_rows(Invocation& invocation, const json::value& app,
         };
         if (int_at(instance, "restarts") > 0)
             add(fmt::format("{} restarts", int_at(instance, "restarts")));
-        if (bool_at(instance, "oom_killed")) add("was killed for memory");
-        if (state != "healthy" && !text_at(instance, "last_problem").empty()) {
-            add(harmless(text_at(instance, "last_problem"), false));
+        // Of one that is healthy it is the past: how it ended before it was started again.
+        if (const auto problem = text_at(instance, "last_problem"); !problem.empty()) {
+            const bool past = state == "healthy" && int_at(instance, "restarts") > 0;
+            add((past ? "last: " : "") + harmless(problem, false));
         }
         rows.push_back(
             {"  " + text_at(instance, "process") + "." + std::to_string(int_at(instance, "index")),
@@ -60,6 +62,33 @@ std::string instance_rows(Invocation& invocation, const json::value& app,
              ago(text_at(instance, "since")), remark});
     }
     return table(rows, invocation.terminal().out_is_terminal() ? invocation.terminal().width() : 0);
+}
+
+// Of one that has long been healthy again, nothing is to be done any more.
+bool is_fresh(const json::value& instance) {
+    constexpr auto kNews = std::chrono::minutes(10);
+    if (text_at(instance, "state") != "healthy") return true;
+    const auto since = parse_rfc3339(text_at(instance, "since"));
+    return since && SystemClock().now() - *since < kNews;
+}
+
+// What to do about what is wrong, each once: equal instances have equal troubles.
+std::string problem_steps(const json::value& app) {
+    std::vector<std::string> told;
+    std::string text;
+    for (const auto& instance : array_at(app, "instances")) {
+        const auto code = text_at(instance, "problem_code");
+        if (code.empty() || !is_fresh(instance) || std::ranges::find(told, code) != told.end())
+            continue;
+        told.push_back(code);
+        text += "\n" + text_at(instance, "process") + "." +
+                std::to_string(int_at(instance, "index")) + ": " + harmless(code, false) + "\n";
+        for (const auto& step : array_at(instance, "next_steps")) {
+            if (step.is_string())
+                text += "  → " + harmless(std::string(step.as_string()), false) + "\n";
+        }
+    }
+    return text;
 }
 
 std::string traffic_rows(const json::value& metrics) {
@@ -145,6 +174,7 @@ Result<> run_status(Invocation& invocation) {
         text += "\ninstances\n" +
                 instance_rows(invocation, app, metrics ? *metrics : json::value(nullptr));
     }
+    text += problem_steps(app);
     if (metrics) text += traffic_rows(*metrics);
     text += deployment_text(app, colour);
     text += warnings_text(warnings, colour);
