@@ -29,6 +29,10 @@ std::span<const CatalogueSection> catalogue() {
                          "New instances are started and must be healthy until `[deploy] timeout`; "
                          "until then, and if they do not get there, what served before serves.",
                          explained_rolling()},
+        CatalogueSection{"rolling", "Why an app does not run",
+                         "In a rollout it ends the deployment; of an app that is live it stands in "
+                         "`loco status` and `loco events`, and the app is started again by itself.",
+                         explained_causes()},
         CatalogueSection{
             "live", "At the app's address",
             "What the gateway answers for an app that does not, or not yet: a page for "
@@ -38,6 +42,9 @@ std::span<const CatalogueSection> catalogue() {
                          "What a command about an app can answer at any time.", explained_apps()},
         CatalogueSection{"machine", "One machine: `loco up` and its parts",
                          "Seen by whoever runs Loco on a machine.", explained_machine()},
+        CatalogueSection{"backup", "Backup and restore",
+                         "`loco-api backup` and `loco-api restore`, on the server's machine.",
+                         explained_backup()},
         CatalogueSection{"cluster", "On Kubernetes",
                          "What the cluster answers to Loco; whoever runs the cluster can mend it.",
                          explained_cluster()},

@@ -50,9 +50,11 @@ struct Explained {
 [[nodiscard]] std::span<const Explanation> explained_checking();
 [[nodiscard]] std::span<const Explanation> explained_releasing();
 [[nodiscard]] std::span<const Explanation> explained_rolling();
+[[nodiscard]] std::span<const Explanation> explained_causes();
 [[nodiscard]] std::span<const Explanation> explained_live();
 [[nodiscard]] std::span<const Explanation> explained_apps();
 [[nodiscard]] std::span<const Explanation> explained_machine();
+[[nodiscard]] std::span<const Explanation> explained_backup();
 [[nodiscard]] std::span<const Explanation> explained_cluster();
 [[nodiscard]] std::span<const Explanation> explained_store();
 [[nodiscard]] std::span<const Explanation> explained_api();

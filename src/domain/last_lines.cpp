@@ -225,7 +225,7 @@ std::optional<Guess> no_space(const Line& line, const Facts& facts) {
     if (!has(line.low, "no space left on device") && !code) return std::nullopt;
     const auto path = path_for(line, code ? "enospc" : "no space left on device");
     if (facts.writable && !path.starts_with("/dev/shm")) {
-        return Guess{.code = "disk_full",
+        return Guess{.code = "no_space_left",
                      .why = "there was no space left for " +
                             (path.empty() ? std::string("what it writes") : path),
                      .line = {},
@@ -355,7 +355,7 @@ std::optional<Guess> refused(const Line& line, const Facts&) {
         const auto port = word_after(line, "port ");
         if (!host.empty() && !port.empty()) where = host + ":" + port;
     }
-    Guess out{.code = "connection_refused",
+    Guess out{.code = "dependency_refused",
               .why = (where.empty() ? std::string("a server that it needs")
                                     : "the server that it needs at " + where) +
                      " refused the connection",

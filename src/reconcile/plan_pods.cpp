@@ -38,8 +38,11 @@ PodTrouble trouble_of(const ObservedPod& pod) {
 
 // As a person reads it while it may pass yet.
 Problem waiting_for(const Facts& facts, const ObservedPod& pod) {
-    return {.code = facts.trouble == PodTrouble::none ? std::string() : diagnose(facts).code,
-            .message = pod.problem};
+    Problem problem;
+    if (facts.trouble != PodTrouble::none) problem = problem_of(diagnose(facts), facts.name);
+    problem.message = pod.problem;
+    problem.next_steps.clear();
+    return problem;
 }
 
 InstanceState state_of(const Instance& instance, const ObservedPod& pod) {

@@ -83,6 +83,19 @@ constexpr std::array kEntries{
                 "sudo loco up, or choose another port with the option that is named"},
     Explanation{"no_such_address", invalid, "This machine has no such address to listen on", "",
                 "ip address shows those that it has"},
+    Explanation{"disk_full", refused, "The server's disk is full",
+                "With so little left nothing new is deployed. All that runs goes on, and deploys "
+                "do by themselves when there is room.",
+                "see what holds it: loco status, loco doctor\n"
+                "[how](../guides/operate-one-machine.md#disk)"},
+    Explanation{"disk_low", refused, "The server's disk is nearly full",
+                "A warning. Loco removes what need not be kept: layers and images that no release "
+                "needs, old log lines, the build cache of an engine of its own.",
+                "make room before it is full: [how](../guides/operate-one-machine.md#disk)"},
+    Explanation{"not_one_machine", not_found, "The apps run on a cluster, not on one machine", "",
+                "its nodes: kubectl describe nodes"},
+    Explanation{"doctor_busy", rate_limited, "Others ask the doctor at this moment",
+                "It looks at every part, so few may ask at once.", "ask again in a moment"},
     Explanation{
         "server_config_invalid", invalid, "The server's configuration has mistakes",
         "All of them are named, each with its key.",

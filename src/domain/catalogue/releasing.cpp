@@ -8,6 +8,11 @@ namespace {
 using enum ErrorKind;
 
 constexpr std::array kEntries{
+    Explanation{"release_command_oom_killed", rollout_failed,
+                "The release command was killed for memory",
+                "It has the same limit as the app: `[resources] memory`.",
+                "give it more: [resources] memory\n"
+                "or let it do less at once"},
     Explanation{"release_command_failed", rollout_failed, "The release command failed",
                 "It ended with another exit status than 0, was killed, or could not be started; "
                 "its last lines are shown. What it had done by then is done.",

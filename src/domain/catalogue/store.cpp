@@ -8,6 +8,9 @@ namespace {
 using enum ErrorKind;
 
 constexpr std::array kEntries{
+    Explanation{"database_older", refused, "The database was written by an older Loco", "",
+                "back it up with the loco-api that serves it\n"
+                "or bring it up to date first: loco-api migrate"},
     Explanation{"database_busy", unavailable, "The database has more to do than it can", "",
                 "try again in a moment; if it lasts, look at the load of its disk"},
     Explanation{"database_full", unavailable, "There is no disk space left for the database",
