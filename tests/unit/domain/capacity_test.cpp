@@ -52,7 +52,7 @@ std::vector<Case> cases() {
          spec_of(2, 512 * kMi),
          {holding("blog", 2 * kGi), holding("api", kGi)},
          "not_enough_memory",
-         "not enough memory on this machine: the deploy of shop needs 1 GiB, and of 3.5 GiB for "
+         "not enough memory on this machine: the deploy of shop needs 1 GiB, and of 3.6 GiB for "
          "apps "
          "614 MiB is free; held by blog 2 GiB, api 1 GiB",
          {kLess, "or make room: loco scale -a blog with less, or loco destroy what is not needed",
@@ -63,7 +63,7 @@ std::vector<Case> cases() {
          {},
          "not_enough_memory",
          "not enough memory on this machine: the deploy of shop needs 2 GiB more while old and new "
-         "run beside each other, and of 3.5 GiB for apps 1.5 GiB is free; held by shop 2 GiB",
+         "run beside each other, and of 3.6 GiB for apps 1.6 GiB is free; held by shop 2 GiB",
          {kLess,
           "or set [deploy] strategy = \"recreate\" in loco.toml: the old stops before the new "
           "starts, and that fits",
@@ -79,9 +79,9 @@ std::vector<Case> cases() {
          spec_of(1, 3 * kGi, 250, Strategy::recreate),
          {holding("blog", kGi)},
          "not_enough_memory",
-         "not enough memory on this machine: the deploy of shop needs 2 GiB more, and of 3.5 GiB "
+         "not enough memory on this machine: the deploy of shop needs 2 GiB more, and of 3.6 GiB "
          "for "
-         "apps 1.5 GiB is free; held by blog 1 GiB, shop 1 GiB",
+         "apps 1.6 GiB is free; held by blog 1 GiB, shop 1 GiB",
          {kLess, "or make room: loco scale -a blog with less, or loco destroy what is not needed",
           kSee}},
         {"other teams' apps have no names, and many are summed up",
@@ -91,7 +91,7 @@ std::vector<Case> cases() {
           holding("b", 600 * kMi), holding("c", 500 * kMi), holding("d", 300 * kMi),
           holding("e", 200 * kMi), holding("hidden", 100 * kMi, kStrangers)},
          "not_enough_memory",
-         "not enough memory on this machine: the deploy of shop needs 1 GiB, and of 3.5 GiB for "
+         "not enough memory on this machine: the deploy of shop needs 1 GiB, and of 3.6 GiB for "
          "apps "
          "586 MiB is free; held by a 700 MiB, b 600 MiB, c 500 MiB, d 300 MiB, 3 other apps 1000 "
          "MiB",
@@ -102,7 +102,7 @@ std::vector<Case> cases() {
          spec_of(1, 256 * kMi),
          {holding("secret", 4 * kGi, kStrangers)},
          "not_enough_memory",
-         "not enough memory on this machine: the deploy of shop needs 256 MiB, and of 3.5 GiB for "
+         "not enough memory on this machine: the deploy of shop needs 256 MiB, and of 3.6 GiB for "
          "apps nothing is free; held by 1 app 4 GiB",
          {kLess, kSee}},
         {"more memory than the machine has",
@@ -111,14 +111,14 @@ std::vector<Case> cases() {
          {},
          "does_not_fit",
          "this machine can never hold one instance of web: it asks for 0.25 CPU and 8 GiB, and the "
-         "most that it has for apps is 2 CPU and 3.5 GiB"},
+         "most that it has for apps is 2 CPU and 3.6 GiB"},
         {"more cores than the machine has",
          {},
          spec_of(1, 64 * kMi, 3000),
          {},
          "does_not_fit",
          "this machine can never hold one instance of web: it asks for 3 CPU and 64 MiB, and the "
-         "most that it has for apps is 2 CPU and 3.5 GiB"},
+         "most that it has for apps is 2 CPU and 3.6 GiB"},
         {"more shares of CPU than there may be",
          {},
          spec_of(11, 16 * kMi, 2000),
