@@ -103,11 +103,11 @@ def test_what_does_not_fit_beside_what_serves_is_refused_by_every_command_and_wh
 def test_what_is_live_comes_back_on_a_machine_that_has_become_too_small_for_it(loco, app):
     loco.deploy(app("lasting").toml(resources=HUNDRED))
     loco.deploy(app("also").toml(resources=HUNDRED))
-    leave(loco, 20)
+    leave(loco, 120)
     loco.down()
     loco.up()
     until(lambda: loco.release("lasting") == "v1" and loco.release("also") == "v1", 60)
-    assert machine(loco)["memory"]["free_bytes"] // MI == 20 - 200
+    assert machine(loco)["memory"]["free_bytes"] // MI == 120 - 200
     assert "nothing is free" in refused(loco, "restart", "-a", "lasting", code="not_enough_memory")
     container, = loco.instances("lasting")
     loco.engine.docker("kill", container)
