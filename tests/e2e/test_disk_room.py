@@ -172,7 +172,7 @@ def test_a_disk_full_to_the_last_byte_loses_nothing_and_heals(small, room, tmp_p
             answers.append(small.call("PATCH", small.path("brim") + "/env", {"set": {f"K{number}": "x" * 20_000}, "stage": True}))
             if answers[-1].status == 503:
                 break
-        assert answers[-1].status == 503 and answers[-1].json()["code"] == "unavailable", answers[-1].text
+        assert answers[-1].status == 503 and answers[-1].json()["code"] == "database_full", answers[-1].text
         assert {one.status for one in answers[:-1]} <= {200}
         kept = {one["name"] for one in small.call("GET", small.path("brim") + "/env").json()["items"]}
         assert kept == {f"K{number}" for number in range(len(answers) - 1)}, "what was acknowledged, and no more"
