@@ -14,9 +14,15 @@ namespace json = boost::json;
 constexpr std::chrono::seconds kHoldFor{1};
 constexpr int kMostAsking = 8;
 
-Finding of_part(const Result<>& asked) {
+Finding of_part(const Result<>& asked, RuntimeKind runtime) {
     if (asked) return {.message = "answers"};
-    return failed(asked.error());
+    auto finding = failed(asked.error());
+    if (!finding.next_steps.empty()) return finding;
+    finding.next_steps.emplace_back(
+        runtime == RuntimeKind::machine
+            ? "loco up --detach    # on the server's machine: starts what is missing"
+            : "kubectl -n loco-system get pods    # and the log of loco-api");
+    return finding;
 }
 
 }  // namespace
@@ -67,15 +73,17 @@ Result<Doctor::Findings> Doctor::findings(const std::vector<Examination>& examin
 }
 
 Result<http::Response> get_doctor(Services& services, Call&) {
-    std::vector<Examination> all{
-        {"database", [&services] {
-             return of_part(services.context.store.read([](const ReadTx& tx) -> Result<> {
-                 LOCO_TRY(tx.teams());
-                 return {};
-             }));
-         }}};
+    const auto runtime = services.context.config.runtime;
+    const auto database = [&services, runtime] {
+        const auto read = services.context.store.read([](const ReadTx& tx) -> Result<> {
+            LOCO_TRY(tx.teams());
+            return {};
+        });
+        return of_part(read, runtime);
+    };
+    std::vector<Examination> all{{"database", database}};
     for (const auto& [name, ask] : services.sight.parts)
-        all.push_back({name, [&ask] { return of_part(ask()); }});
+        all.push_back({name, [&ask, runtime] { return of_part(ask(), runtime); }});
     all.insert(all.end(), services.examinations.begin(), services.examinations.end());
     LOCO_ASSIGN(const auto findings, services.doctor->findings(all, services.context.clock));
     json::array checks;

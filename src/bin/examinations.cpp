@@ -69,7 +69,10 @@ Finding look_at_disk(const std::filesystem::path& folder) {
 
 // Where the engine keeps images and containers, where that is on this machine.
 Finding look_at_engines_disk(const platform::ServerConfig& server) {
-    const auto info = engine::Engine(server.engine_socket).info();
+    engine::Engine engine(server.engine_socket);
+    // One that hangs is found out within 5 s.
+    const bool answers = engine.ping().has_value();
+    const auto info = answers ? engine.info() : Result<engine::Info>(engine::Info{});
     std::error_code error;
     if (!info || info->root_dir.empty() || !std::filesystem::is_directory(info->root_dir, error))
         return {.state = not_applicable,

@@ -102,7 +102,7 @@ class Examiner {
     void clock(const http::ClientResponse& answer, std::int64_t took_ms);
     bool token();
     void own_word();
-    void own_disks();
+    bool watched_disks();
     // the way of images and of requests
     void registry(const json::value& word);
     void names(const json::value& word);
@@ -296,6 +296,33 @@ Check::State state_of(const std::string& word) {
     return word == "not_applicable" ? not_applicable : failed;
 }
 
+// Where the server watches its disks, what it has found: by its bounds it warns and refuses deploys.
+bool Examiner::watched_disks() {
+    const auto answer = ask_api("/machine");
+    if (!answer || !answer->ok()) return false;
+    boost::system::error_code error;
+    const auto machine = json::parse(answer->body, error);
+    if (error || array_at(machine, "disks").empty()) return false;
+    std::vector<std::string> steps;
+    for (const auto& warning : array_at(machine, "warnings")) {
+        for (const auto& step : array_at(warning, "next_steps"))
+            if (step.is_string()) steps.emplace_back(step.as_string());
+    }
+    for (const auto& one : array_at(machine, "disks")) {
+        const auto word = text_at(one, "state");
+        const auto state = word == "ok" ? ok : word == "low" ? warning : failed;
+        const auto gib = [&](std::string_view key) {
+            return static_cast<double>(int_at(one, key)) / (1LL << 30);
+        };
+        note(kServer, "disk", state,
+             fmt::format("{:.1f} of {:.1f} GiB are free for {}{}", gib("free_bytes"),
+                         gib("total_bytes"), text_at(one, "path"),
+                         state == failed ? ": nothing new is deployed" : ""),
+             state == ok ? std::vector<std::string>{} : steps);
+    }
+    return true;
+}
+
 // What the server says of its parts.
 void Examiner::own_word() {
     const auto answer = ask_api("/doctor", kServersOwn);
@@ -316,7 +343,9 @@ void Examiner::own_word() {
                  "not looked at: the server does not say where it is");
         return;
     }
+    const bool watched = watched_disks();
     for (const auto& one : array_at(word, "checks")) {
+        if (watched && text_at(one, "name").ends_with("disk")) continue;  // it said so already
         std::vector<std::string> steps;
         for (const auto& step : array_at(one, "next_steps"))
             if (step.is_string()) steps.emplace_back(step.as_string());

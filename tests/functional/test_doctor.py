@@ -201,15 +201,32 @@ def test_a_time_that_is_none_is_not_believed(server, date):
         assert checks(server, "--host", fake.url)["server clock"]["state"] == "not_applicable"
 
 
-def loco_that_says(**word):
+def loco_that_says(machine: dict | None = None, **word):
     """A Loco as far as the doctor asks one; `word`: what it says of itself instead of what is well."""
     def answer(path):
         path = path.partition("?")[0]
         texts = {"/api/v1/version": {"name": "loco", "version": "0.1.0"}, "/api/v1/me": {"login": "ada", "teams": [{"slug": "main", "role": "owner"}]},
                  "/api/v1/registry/token": {"token": "x"},
                  "/api/v1/doctor": {"version": "0.1.0", "url": "http://loco.apps.invalid:9", "base_domain": "apps.invalid", "registry": "127.0.0.1:9", "checks": []} | word}
+        if machine:
+            texts["/api/v1/machine"] = machine
         return (200, {}, json.dumps(texts[path])) if path in texts else (404, {}, "{}")
     return Fake(answer)
+
+
+def test_what_a_server_that_watches_its_disks_has_found_is_shown(server):
+    def disk(state: str) -> dict:
+        return {"path": f"/srv/{state}", "state": state, "total_bytes": 100 << 30, "free_bytes": 1 << 30}
+
+    checks_of_doctor = [{"name": "disk", "state": "ok", "message": "not this", "next_steps": []}, {"name": "clock", "state": "ok", "message": "", "next_steps": []}]
+    with loco_that_says(base_domain="localhost", checks=checks_of_doctor) as fake:
+        assert checks(server, env=signed_in(fake))["server disk"]["message"] == "not this"
+    for state, expected in (("ok", "ok"), ("low", "warning"), ("full", "failed")):
+        machine = {"disks": [disk(state)], "warnings": [{"next_steps": ["loco destroy OLD"]}]}
+        with loco_that_says(base_domain="localhost", checks=checks_of_doctor, machine=machine) as fake:
+            found = checks(server, env=signed_in(fake))
+        assert found["server disk"]["state"] == expected and f"1.0 of 100.0 GiB are free for /srv/{state}" in found["server disk"]["message"], found["server disk"]
+        assert found["server disk"]["next_steps"] == ([] if state == "ok" else ["loco destroy OLD"]) and "server clock" in found
 
 
 def signed_in(fake: Fake) -> dict:
