@@ -34,7 +34,7 @@ std::vector<LogLine> kept_of(const std::vector<runtime::RawLine>& lines) {
         one.text = line.text;
         kept.push_back(one);
     }
-    std::ranges::stable_sort(kept, {}, &LogLine::at);
+    std::ranges::sort(kept, {}, &LogLine::at);
     return kept;
 }
 

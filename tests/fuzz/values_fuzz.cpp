@@ -37,7 +37,7 @@ void url(std::string_view text) {
     const auto decoded = http::percent_decode(http::percent_encode(text));
     LOCO_CHECK(decoded && *decoded == text);
     if (const auto path = http::parse_path(text)) {
-        LOCO_CHECK(path->starts_with('/') && http::is_utf8(*path));
+        LOCO_CHECK(path->starts_with('/'));
         LOCO_CHECK((*path + "/").find("/../") == std::string::npos);
         LOCO_CHECK((*path + "/").find("/./") == std::string::npos);
         for (const char c : *path) LOCO_CHECK(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f);

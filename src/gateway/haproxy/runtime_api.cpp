@@ -192,8 +192,10 @@ Result<std::vector<Row>> parse_csv(std::string_view text,
     if (head.starts_with("# ")) head.remove_prefix(2);
     const auto names = split(head, ',');
     std::vector<std::pair<std::size_t, std::string_view>> wanted;
-    for (std::size_t i = 0; i < names.size(); ++i) {
-        if (std::ranges::find(columns, names[i]) != columns.end()) wanted.emplace_back(i, names[i]);
+    for (const auto column : columns) {
+        const auto found = std::ranges::find(names, column);
+        if (found != names.end())
+            wanted.emplace_back(static_cast<std::size_t>(found - names.begin()), column);
     }
     if (wanted.size() != columns.size()) {
         return fail(ErrorKind::internal,

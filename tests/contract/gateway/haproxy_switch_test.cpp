@@ -64,7 +64,8 @@ TEST(HaproxyTable, AMessageInItsPlaceIsAnErrorAndNoEmptyTable) {
     ASSERT_TRUE(rows) << rows.error().message;
     ASSERT_EQ(rows->size(), 1U);
     EXPECT_EQ(rows->at(0).at("scur"), "3");
-    for (const auto* text : {"No such proxy.\n", "", "# pxname,\ns0001,\n"}) {
+    for (const auto* text :
+         {"No such proxy.\n", "", "# pxname,\ns0001,\n", "# pxname,svname,svname,\ns0001,a,b,\n"}) {
         const auto refused = haproxy::parse_csv(text, {"svname", "scur"});
         ASSERT_FALSE(refused) << text;
         EXPECT_EQ(refused.error().kind, ErrorKind::internal);
