@@ -400,7 +400,7 @@ bool World::app_at_rest(const reconcile::AppRows& rows, std::string& why) {
     std::size_t wanted = 0;
     if (const Release* live = rows.release(rows.app.live_release)) {
         const bool flaky = flaky_images_.contains(live->digest);
-        for (const auto& process : reconcile::wanted_processes(live->spec, rows.app.scale)) {
+        for (const auto& process : wanted_processes(live->spec, rows.app.scale)) {
             wanted += static_cast<std::size_t>(process.replicas);
             for (int index = 0; index < process.replicas; ++index) {
                 const auto found =

@@ -229,7 +229,7 @@ bool World::cluster_at_rest(std::string& why) {
                 continue;
             }
             const auto& release = *rows.release(order->release);
-            for (const auto& process : reconcile::wanted_processes(release.spec, order->scale)) {
+            for (const auto& process : wanted_processes(release.spec, order->scale)) {
                 if (flaky_images_.contains(release.digest)) continue;
                 if (cluster_.ready(id, process.name) != process.replicas)
                     no("not all of " + process.name + " are ready");

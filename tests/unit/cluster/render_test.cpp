@@ -64,7 +64,7 @@ ClusterApp app_of(const AppSpec& spec) {
         app.release.gid = colon == std::string::npos ? 0 : std::stol(user.substr(colon + 1));
     }
     app.release.spec = spec;
-    for (auto& wanted : reconcile::wanted_processes(spec, {})) {
+    for (auto& wanted : wanted_processes(spec, {})) {
         app.processes.push_back({.name = wanted.name,
                                  .main = wanted.main,
                                  .command = wanted.command,
