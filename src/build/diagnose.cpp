@@ -1,8 +1,11 @@
 #include "build/diagnose.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <optional>
+
+#include "spec/suggest.hpp"
 
 namespace loco::build {
 namespace {
@@ -167,10 +170,12 @@ class Diagnosis {
                   "failed to parse stage name", "circular dependency",
                   "invalid reference format"}) {
                 if (!has(reason_, words)) continue;
+                const bool no_from = has(words, "no build stage");
                 return tell("dockerfile_invalid",
-                            failure_.dockerfile + ": " + cut(strip(reason_), kMaxReason),
-                            has(words, "no build stage") || has(words, "empty") ||
-                                    has(words, "no instructions")
+                            no_from
+                                ? failure_.dockerfile + " has instructions and no FROM before them"
+                                : failure_.dockerfile + ": " + cut(strip(reason_), kMaxReason),
+                            no_from || has(words, "empty") || has(words, "no instructions")
                                 ? "a Dockerfile starts with FROM"
                                 : "");
             }
@@ -194,12 +199,25 @@ class Diagnosis {
                    std::to_string(heredoc) +
                    ": make `# syntax=docker/dockerfile:1` the first line, or upgrade Docker to 23";
         } else if (has(rest, "unknown instruction")) {
-            hint = "is a `\\` missing at the end of the line before?";
+            hint = meant_instruction(rest);
         }
         return tell("dockerfile_invalid",
                     failure_.dockerfile + (line > 0 ? " line " + std::to_string(line) : "") + ": " +
                         cut(std::string(rest), kMaxReason),
                     hint);
+    }
+
+    // "unknown instruction: COPPY"
+    static std::string meant_instruction(std::string_view words) {
+        constexpr std::array<std::string_view, 18> kInstructions{
+            "ADD",  "ARG",    "CMD",         "COPY",  "ENTRYPOINT", "ENV",
+            "FROM", "EXPOSE", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD",
+            "RUN",  "SHELL",  "STOPSIGNAL",  "USER",  "VOLUME",     "WORKDIR"};
+        const auto colon = words.rfind(": ");
+        const auto word = colon == std::string_view::npos ? words : words.substr(colon + 2);
+        const auto meant = spec::nearest(word, kInstructions);
+        return meant.empty() ? "is a `\\` missing at the end of the line before?"
+                             : "did you mean " + std::string(meant) + "?";
     }
 
     // "[internal] load metadata for docker.io/library/debian:12", "FROM docker.io/…",
@@ -245,7 +263,7 @@ class Diagnosis {
                                                           ? evidence_.machine
                                                           : evidence_.request.platform);
         } else if (has(why_, "insufficient_scope") || has(why_, "denied") ||
-                   has(why_, "unauthorized")) {
+                   has(why_, "nauthorized") || has(why_, "failed to authorize")) {
             hint = "it does not exist, or needs `docker login` first: check the name";
         } else if (has(why_, "not found") || has(why_, "manifest unknown")) {
             hint = "check the image's name and tag";
@@ -351,8 +369,9 @@ class Diagnosis {
                 "dockerfile";
         }
         if (hint.empty()) {
-            hint = what + " does not exist in " +
-                   evidence_.request.context.lexically_normal().string() +
+            auto folder = evidence_.request.context.lexically_normal();
+            if (!folder.has_filename()) folder = folder.parent_path();
+            hint = what + " does not exist in " + folder.string() +
                    ", the folder that COPY takes files from ([build] context)";
         }
         return tell("build_copy_missing", where() + ": " + what + " is not in the build context",

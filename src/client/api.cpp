@@ -48,6 +48,13 @@ Error not_a_loco(std::string message) {
                  .code = "not_a_loco"};
 }
 
+// Names the URL of what is no Loco.
+Error at(const std::string& url, Error error) {
+    if (error.code == "not_a_loco")
+        error.message = "what answers at " + url + " is no Loco: " + error.message;
+    return error;
+}
+
 std::unexpected<Error> interrupted() { return fail(ErrorKind::interrupted, "interrupted"); }
 
 // Repeats `connect` until it says that all is read. Each call of connect that got an answer starts the patience anew.
@@ -78,8 +85,7 @@ Error to_error(int status, std::string_view body) {
     json::error_code parse_error;
     const auto value = json::parse(body, parse_error);
     if (parse_error || !value.is_object() || text_of(value.as_object(), "detail").empty()) {
-        const auto message =
-            "the server answered " + std::to_string(status) + " without saying why";
+        const auto message = "it answered " + std::to_string(status) + " without saying why";
         // Loco's own answers say why; a proxy before it may have trouble of its own.
         if (status >= 500) return Error{.kind = kind_of(status, {}), .message = message};
         return not_a_loco(message);
@@ -130,11 +136,11 @@ Result<json::value> Api::exchange(const http::ClientRequest& request) {
                            {"url", request.url},
                            {"status", response ? response->status : 0}});
     if (!response) return fail(unreachable(response.error()));
-    if (!response->ok()) return fail(to_error(response->status, response->body));
+    if (!response->ok()) return fail(at(endpoint_.url, to_error(response->status, response->body)));
     if (response->body.empty()) return json::value(nullptr);
     json::error_code error;
     auto value = json::parse(response->body, error);
-    if (error) return fail(not_a_loco("the server's answer is no JSON"));
+    if (error) return fail(at(endpoint_.url, not_a_loco("its answer is no JSON")));
     return value;
 }
 
@@ -193,7 +199,7 @@ Result<json::array> Api::list(const std::string& path, std::size_t max) {
                     get(cursor.empty() ? path : path + separator + "cursor=" + part(cursor)));
         const auto* items = page.is_object() ? page.as_object().if_contains("items") : nullptr;
         if (items == nullptr || !items->is_array()) {
-            return fail(not_a_loco("the server's answer is no list"));
+            return fail(at(endpoint_.url, not_a_loco("its answer is no list")));
         }
         for (const auto& item : items->as_array()) all.push_back(item);
         cursor = text_of(page.as_object(), "next_cursor");
@@ -228,7 +234,8 @@ Result<> Api::follow_events(const std::string& path,
         const auto response = http_.send(message);
         if (done) return true;
         if (!response) return fail(unreachable(response.error()));
-        if (!response->ok()) return fail(to_error(response->status, response->body));
+        if (!response->ok())
+            return fail(at(endpoint_.url, to_error(response->status, response->body)));
         return false;
     };
     return reconnecting(connect, cancelled, patience);
@@ -274,7 +281,8 @@ Result<> Api::read_lines(const std::string& path, bool follow,
         const auto response = http_.send(message);
         if (done) return true;
         if (!response) return fail(unreachable(response.error()));
-        if (!response->ok()) return fail(to_error(response->status, response->body));
+        if (!response->ok())
+            return fail(at(endpoint_.url, to_error(response->status, response->body)));
         return !follow;
     };
     return reconnecting(connect, cancelled, follow ? patience : std::chrono::milliseconds(0));

@@ -49,8 +49,8 @@ Result<> check(const AppSpec& spec, const ImageFacts& facts, const std::string& 
     if (!facts.platform.empty() && comparable(facts.platform) != comparable(platform)) {
         return refuse(
             "wrong_platform",
-            "the image is for " + facts.platform + ", this machine is " + platform,
-            {"build it for this machine: [build] platform = \"" + platform + "\" in loco.toml"});
+            "the image is for " + facts.platform + ", and this server runs " + platform,
+            {"build it for the server: [build] platform = \"" + platform + "\" in loco.toml"});
     }
     if (!facts.has_command && spec.deploy.command.empty()) {
         return refuse("no_command",

@@ -142,7 +142,9 @@ Error to_error(std::span<const Diagnostic> diagnostics) {
         const auto& d = diagnostics.front();
         if (d.missing && d.key == "build.dockerfile") error.code = "no_dockerfile";
         if (d.missing && d.key == "build.context") error.code = "no_context";
-        error.message = place(d) + ": " + printable(d.message);
+        // What is missing is told by its own name; there is no place in the text to look at.
+        error.message = d.missing && d.line == 0 ? printable(d.message)
+                                                 : place(d) + ": " + printable(d.message);
         error.hint = !d.suggestion.empty() ? "did you mean " + printable(d.suggestion) + "?"
                      : !d.fix.empty()      ? printable(d.fix)
                      : !d.expected.empty() ? "expected " + printable(d.expected)

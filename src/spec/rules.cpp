@@ -264,10 +264,10 @@ class Rules {
                 problem.expected = std::string(
                     expected_text(wanted == PathState::file ? Kind::file : Kind::folder));
                 if (member == nullptr) {
-                    problem.message = "there is no " + quote_short(path) + " beside the file";
+                    problem.message =
+                        "there is no " + quote_short(path) + " beside " + options_.file;
                     problem.expected.clear();
-                    problem.fix = "write a Dockerfile beside " + options_.file +
-                                  ", or set `dockerfile` or `image` in [build]";
+                    problem.fix = "write one, or set `dockerfile` or `image` in [build]";
                 }
                 break;
             case PathState::outside:

@@ -139,7 +139,8 @@ Result<> claim_domains(WriteTx& tx, const App& app, const std::vector<std::strin
         LOCO_ASSIGN(const bool free, is_free(tx, domain, app.team, now));
         if (!free) {
             return fail(ErrorKind::conflict, "the host name " + domain + " belongs to another app",
-                        "take it from [http] domains, or free it there first", "host_taken");
+                        "take it out of [http] domains, or free it at the other app first",
+                        "host_taken");
         }
         LOCO_TRY(tx.put(Host{.name = domain,
                              .team = app.team,

@@ -244,7 +244,7 @@ Result<> take_lock(const ReadTx& tx, App& app, const DeploymentId& deployment) {
                       .message = "a " + std::string(to_string(holder.kind)) + " of " + app.name +
                                  " by " + holder.actor + " is under way since " +
                                  to_rfc3339(holder.created_at),
-                      .hint = "wait until it has ended, or cancel it",
+                      .hint = "wait until it has ended, or end it: Ctrl-C where it was started",
                       .code = "deploy_in_progress",
                       .next_steps = {"loco status -a " + app.name},
                       .context = {{"holder", holder.id.str()}}});

@@ -96,6 +96,7 @@ def test_a_code_that_is_not_there_names_the_one_meant(server, word, meant):
 def test_an_error_names_its_code_in_one_quiet_line(server):
     done = server.loco("status", "-a", "nowhere", expect=4)
     assert done.err.splitlines()[-1] == " more: loco explain no_such_app"
+    assert "loco apps" in server.loco(*done.err.splitlines()[-1].split()[2:]).out
     assert "explain" not in server.loco("deplyo", expect=2).err, "usage says it all"
     document = server.loco("status", "-a", "nowhere", "--json", expect=4).json()
     assert set(document["error"]) == {"code", "message", "hint", "next_steps", "context", "exit_status"}

@@ -16,6 +16,8 @@ VOLATILE = [
     (r"localhost:\d{4,5}", "localhost:PORT"),
     (r"^[•✓] \[(?:\d+/\d+|stage-\d+ \d+/\d+)\].*\n", ""),   # of the build's progress only what fails: the rest is cached, or not
     (r"\[(?:\d+/\d+|stage-\d+ \d+/\d+)\]", "[STEP]"),
+    (r"sport = :\d+", "sport = :PORT"),
+    (r"0\.0\.0\.0:\d{4,5}", "0.0.0.0:PORT"),
     (r"pushed \d+ of \d+ layers", "pushed N of N layers"),
 ]
 

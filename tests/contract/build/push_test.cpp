@@ -131,6 +131,8 @@ TEST_F(PushContract, a_push_to_where_no_registry_is_fails) {
     auto outcome = push_it("t1");
     ASSERT_FALSE(outcome);
     EXPECT_EQ(outcome.error().kind, ErrorKind::unavailable) << outcome.error().message;
+    EXPECT_EQ(outcome.error().code, "registry_unreachable");
+    EXPECT_EQ(outcome.error().message.find("push "), std::string::npos) << outcome.error().message;
 }
 
 TEST_F(PushContract, can_be_cancelled) {

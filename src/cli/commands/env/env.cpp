@@ -64,6 +64,13 @@ Result<> send(Invocation& invocation, json::object change, std::string_view done
     return {};
 }
 
+// What was read, or that it is too large for a variable.
+Result<std::string> of_value(Result<std::string> read, const std::string& name) {
+    if (read || read.error().kind != ErrorKind::too_large) return read;
+    return fail(ErrorKind::invalid, "the value of " + name + " is larger than 64 KiB",
+                "keep files out of the environment", "env_too_large");
+}
+
 // One of NAME, NAME=VALUE, NAME=@FILE.
 Result<std::pair<std::string, Secret<>>> read_assignment(Invocation& invocation,
                                                          const std::string& text, bool only) {
@@ -80,14 +87,14 @@ Result<std::pair<std::string, Secret<>>> read_assignment(Invocation& invocation,
                         "the value of " + name + " can't be read: stdin holds one value only",
                         "set the others with NAME=@FILE", "usage");
         }
-        LOCO_ASSIGN(auto value, invocation.terminal().read_input(kMaxValue + 1));
+        LOCO_ASSIGN(auto value, of_value(invocation.terminal().read_input(kMaxValue + 1), name));
         if (value.ends_with('\n')) value.pop_back();
         if (value.ends_with('\r')) value.pop_back();
         return std::pair(name, Secret<>(std::move(value)));
     }
     const auto value = text.substr(equals + 1);
     if (value.starts_with('@')) {
-        LOCO_ASSIGN(auto contents, os::read_file(value.substr(1), kMaxValue + 1));
+        LOCO_ASSIGN(auto contents, of_value(os::read_file(value.substr(1), kMaxValue + 1), name));
         if (contents.ends_with('\n')) contents.pop_back();
         return std::pair(name, Secret<>(std::move(contents)));
     }
