@@ -82,6 +82,9 @@ const char* archive_entry_hardlink(archive_entry* entry) {
 const char* archive_entry_symlink(archive_entry* entry) {
     return REAL(archive_entry_symlink)(entry);
 }
+mode_t archive_entry_perm(archive_entry* entry) { return REAL(archive_entry_perm)(entry); }
+la_int64_t archive_entry_uid(archive_entry* entry) { return REAL(archive_entry_uid)(entry); }
+la_int64_t archive_entry_gid(archive_entry* entry) { return REAL(archive_entry_gid)(entry); }
 la_int64_t archive_entry_size(archive_entry* entry) { return REAL(archive_entry_size)(entry); }
 void archive_entry_set_uid(archive_entry* entry, la_int64_t uid) {
     REAL(archive_entry_set_uid)(entry, uid);
