@@ -100,7 +100,9 @@ void Probe::take_header(std::string_view line) {
         }
     }
     const auto value_of = [&](std::string_view name) -> std::optional<std::string_view> {
-        if (line.size() <= name.size() || !curl_strnequal(line.data(), name.data(), name.size()))
+        const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; };
+        if (line.size() <= name.size() ||
+            !std::ranges::equal(line.substr(0, name.size()), name, same))
             return std::nullopt;
         auto value = line.substr(name.size());
         const auto begin = value.find_first_not_of(" \t");

@@ -316,7 +316,7 @@ const Case kCases[] = {
          auto& d = s.deployment(deploy, rolling, 1);
          d.phases["rolling"] = at(90);
          const auto& one = s.instance(kNew, 1, 0, S::starting);
-         s.seen.health[one.id] = {.last_problem = "connection refused"};
+         s.seen.health[one.id] = {.last = {.words = "connection refused"}};
      },
      "event deployment.waiting web.0: connection refused\n"},
     {"not sooner",
@@ -324,7 +324,7 @@ const Case kCases[] = {
          auto& d = s.deployment(deploy, rolling, 1);
          d.phases["rolling"] = at(91);
          const auto& one = s.instance(kNew, 1, 0, S::starting);
-         s.seen.health[one.id] = {.last_problem = "connection refused"};
+         s.seen.health[one.id] = {.last = {.words = "connection refused"}};
          s.routed();
      },
      "wake +1000ms\n"},
@@ -333,7 +333,7 @@ const Case kCases[] = {
          auto& d = s.deployment(deploy, rolling, 1);
          d.phases["rolling"] = at(70);
          const auto& one = s.instance(kNew, 1, 0, S::starting);
-         s.seen.health[one.id] = {.last_problem = "GET / answered 500"};
+         s.seen.health[one.id] = {.last = {.words = "GET / answered 500"}};
          s.seen.told_waits[kNew] = {"web.0: connection refused"};
      },
      "event deployment.waiting web.0: GET / answered 500\n"},
@@ -342,7 +342,7 @@ const Case kCases[] = {
          auto& d = s.deployment(deploy, rolling, 1);
          d.phases["rolling"] = at(70);
          const auto& one = s.instance(kNew, 1, 0, S::starting);
-         s.seen.health[one.id] = {.last_problem = "the sixth"};
+         s.seen.health[one.id] = {.last = {.words = "the sixth"}};
          s.seen.told_waits[kNew] = {"1", "2", "3", "4", "5"};
          s.routed();
      },
