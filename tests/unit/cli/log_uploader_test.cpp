@@ -18,7 +18,7 @@ class LogServer {
             ++requests_;
             if (refusals_ > 0) {
                 --refusals_;
-                return http::Response{.status = status_};
+                return http::Response{.status = status_, .body = R"({"detail": "not now"})"};
             }
             most_lines_ = std::max(
                 most_lines_, static_cast<std::size_t>(std::ranges::count(request.body, '\n')));

@@ -297,7 +297,7 @@ TEST(Causes, the_last_line_that_says_something_is_believed) {
         "net.js:1148:16\n",
         {});
     ASSERT_TRUE(guess);
-    EXPECT_EQ(guess->code, "connection_refused");
+    EXPECT_EQ(guess->code, "dependency_refused");
     EXPECT_EQ(guess->line, "connect ECONNREFUSED 10.0.0.2:5432");
 }
 

@@ -115,7 +115,7 @@ Result<> run_doctor(Invocation& invocation) {
 Command doctor_command() {
     return {
         .name = "doctor",
-        .summary = "Look whether everything that a deploy needs is well, and say what mends it",
+        .summary = "Look whether what a deploy needs is well, and what mends it",
         .help =
             "Looks at this client (configuration, disk, container engine and builder), at the "
             "server (address, version, clock, your token, its database, engine, gateway, registry, "
