@@ -27,7 +27,8 @@ class FaultyPlatform(ClusterPlatform):
     """Its loco-api reach the cluster through the proxy; the tests do not."""
 
     def __init__(self, *words):
-        super().__init__(*words)
+        # Longer than it takes a gateway to hear of a pod that goes: one that lost the API server, too, asks for it again ever later.
+        super().__init__(*words, drain="20s")
         self.faults = KubeFaults(self.cluster.own)
 
     def config(self, replica) -> dict:
