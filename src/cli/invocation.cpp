@@ -104,8 +104,10 @@ Result<ReadSpec> Invocation::read_spec(const std::string& path, bool builds) {
     auto read = spec::read_spec(file.text, file.options);
     if (read) return ReadSpec{.spec = std::move(*read), .folder = std::move(file.folder)};
     auto error = spec::to_error(read.error());
-    // One without a line to show is all told by the error.
-    const bool shown = !parsed_.json && (read.error().size() > 1 || read.error()[0].line > 0);
+    // That a file is missing is all told by the error: there is no line to show.
+    const auto& first = read.error().front();
+    const bool shown =
+        !parsed_.json && (read.error().size() > 1 || first.line > 0 || !first.missing);
     if (!shown) return fail(std::move(error));
     for (const auto& diagnostic : read.error())
         terminal_.err(spec::render(diagnostic, colour_err()));
