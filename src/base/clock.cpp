@@ -111,6 +111,8 @@ Result<Time> parse_rfc3339(std::string_view text) {
     const year_month_day date{std::chrono::year(year),
                               std::chrono::month(static_cast<unsigned>(month)),
                               std::chrono::day(static_cast<unsigned>(day))};
+    // What nanoseconds in 64 bits can count to, and a little less.
+    if (year < 1678 || year > 2261) return bad();
     if (!date.ok() || hour > 23 || minute > 59 || second > 60) return bad();
     return Time(sys_days(date)) + hours(hour) + minutes(minute - offset) + seconds(second) +
            nanoseconds(nanos);

@@ -32,7 +32,7 @@ class SystemClock final : public Clock {
 [[nodiscard]] std::string to_rfc3339(Time time);
 // RFC 3339 with nanoseconds.
 [[nodiscard]] std::string to_rfc3339_nano(Time time);
-// Any RFC 3339 time, offsets and up to nine fractional digits included.
+// Any RFC 3339 time of the years 1678 to 2261, offsets and up to nine fractional digits included.
 [[nodiscard]] Result<Time> parse_rfc3339(std::string_view text);
 
 [[nodiscard]] inline std::int64_t to_unix_ms(Time t) {

@@ -26,5 +26,15 @@ TEST(Clock, WhatIsNoRfc3339TimeIsRefused) {
     }
 }
 
+TEST(Clock, WhatNanosecondsCannotCountToIsRefused) {
+    for (const auto* text : {"0001-01-01T00:00:00Z", "1677-12-31T23:59:59Z", "2262-01-01T00:00:00Z",
+                             "9256-11-23T16:00:00.123456789Z"}) {
+        EXPECT_FALSE(parse_rfc3339(text)) << text;
+    }
+    for (const auto* text : {"1678-01-01T00:00:00+23:59", "2261-12-31T23:59:60-23:59"}) {
+        EXPECT_TRUE(parse_rfc3339(text)) << text;
+    }
+}
+
 }  // namespace
 }  // namespace loco
