@@ -31,6 +31,7 @@
 #include "registry/distribution_client.hpp"
 #include "registry/token_service.hpp"
 #include "spec/quantity.hpp"
+#include "sqlite/database.hpp"
 #include "telemetry/fan_out.hpp"
 #include "telemetry/metrics.hpp"
 #include "usecase/bootstrap.hpp"
@@ -79,11 +80,6 @@ class StopSignal {
     ~StopSignal() { ::close(fd_); }
     StopSignal(const StopSignal&) = delete;
     StopSignal& operator=(const StopSignal&) = delete;
-    void wait() const {
-        pollfd descriptor{.fd = fd_, .events = POLLIN, .revents = 0};
-        while (::poll(&descriptor, 1, -1) <= 0) {
-        }
-    }
     // Whether one came within that time.
     [[nodiscard]] bool wait_for(std::chrono::milliseconds time) const {
         pollfd descriptor{.fd = fd_, .events = POLLIN, .revents = 0};
@@ -93,6 +89,16 @@ class StopSignal {
   private:
     int fd_;
 };
+
+// A lock of a database that this process could not give back keeps it from the file for ever, whatever connection is made
+// anew. Another process can have it: whoever keeps this one running starts one, and that goes on from the rows.
+Result<> check_databases() {
+    constexpr int kTimes = 3;  // SQLite itself tries for 10 s, each time
+    if (sqlite::times_stuck() < kTimes) return {};
+    return fail(ErrorKind::unavailable,
+                "a database is held by a lock that was not given back: starting anew", {},
+                "database_stuck");
+}
 
 // In a cluster all is started at once, and whoever ends for want of its database is started again ever later. So it is waited
 // for there, for half as long as the chart's startup probe has patience. On one machine it is said at once.
@@ -545,12 +551,14 @@ Result<> Parts::run(const StopSignal& stop) {
                                                  api::make_api(*services_)));
     log::info("serving",
               {{"api", server_.listen}, {"ops", server_.ops_listen}, {"version", LOCO_VERSION}});
-    stop.wait();
+    constexpr std::chrono::seconds kAskDatabases{5};
+    Result<> outcome;
+    while (outcome && !stop.wait_for(kAskDatabases)) outcome = check_databases();
     log::info("stopping");
     server->stop(kStopGrace);
     leadership_->stop();
     ops->stop(std::chrono::seconds(1));
-    return {};
+    return outcome;
 }
 
 }  // namespace

@@ -4,10 +4,13 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 
 namespace loco::sqlite {
 namespace {
+
+std::atomic<int> stuck = 0;
 
 Error of_constraint(int extended, const std::string& detail) {
     if (extended == SQLITE_CONSTRAINT_FOREIGNKEY) {
@@ -39,6 +42,12 @@ Error of_trouble(int primary, const std::string& file, const std::string& detail
         case SQLITE_NOTADB:
             return {ErrorKind::unavailable, "the database " + file + " is damaged: " + detail,
                     "stop loco-api and restore the last backup", "database_damaged"};
+        case SQLITE_PROTOCOL:
+            ++stuck;
+            return {ErrorKind::unavailable,
+                    "the database " + file + " is held by a lock that was not given back",
+                    "loco-api starts anew by itself; if it stays, end what else has the file open",
+                    "database_stuck"};
         default:
             return {ErrorKind::unavailable,
                     "the database " + file + " can't be read or written: " + detail,
@@ -49,6 +58,8 @@ Error of_trouble(int primary, const std::string& file, const std::string& detail
 }
 
 }  // namespace
+
+int times_stuck() { return stuck; }
 
 bool is_trouble(const Error& error) {
     return error.kind == ErrorKind::unavailable && error.code.starts_with("database_");

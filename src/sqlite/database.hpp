@@ -105,5 +105,7 @@ class Query {
 
 // Whether the database itself is in trouble (full, locked, unreadable), rather than what was asked of it wrong.
 [[nodiscard]] bool is_trouble(const Error& error);
+// How often this process found a database stuck (code database_stuck). Any thread.
+[[nodiscard]] int times_stuck();
 
 }  // namespace loco::sqlite

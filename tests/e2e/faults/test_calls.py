@@ -14,7 +14,7 @@ pytestmark = pytest.mark.one_machine("traces the loco-api of one machine")
 # What a call may say, and how long the file system, the network or the kernel says it.
 CALLS = {"openat": "EMFILE", "write": "ENOSPC", "pwrite64": "ENOSPC", "fdatasync": "EIO", "fsync": "EIO", "renameat,rename,renameat2": "ENOSPC",
          "connect": "ECONNREFUSED", "socket": "EMFILE", "sendto,sendmsg": "ECONNRESET", "recvfrom,recvmsg,read": "EIO", "accept4,accept": "EMFILE",
-         "epoll_ctl": "ENOMEM", "unlink,unlinkat": "EIO", "clone,clone3": "EAGAIN", "mmap": "ENOMEM", "lseek": "EIO", "pread64": "EIO"}
+         "epoll_ctl": "ENOMEM", "unlink,unlinkat": "EIO", "clone,clone3": "EAGAIN", "mmap": "ENOMEM", "lseek": "EIO", "pread64": "EIO", "fcntl": "ENOLCK"}
 
 
 # Some of them in the test run, all of them by command.
