@@ -17,8 +17,8 @@ CALLS = {"openat": "EMFILE", "write": "ENOSPC", "pwrite64": "ENOSPC", "fdatasync
          "epoll_ctl": "ENOMEM", "unlink,unlinkat": "EIO", "clone,clone3": "EAGAIN", "mmap": "ENOMEM", "lseek": "EIO", "pread64": "EIO", "fcntl": "ENOLCK"}
 
 
-# Some of them in the test run, all of them by command.
-TRIED = list(CALLS) if ROUNDS > 2 else random.Random(SEED).sample(list(CALLS), 4)
+# Some of them in the test run, all of them by command. A lock that is not given back takes a minute to be noticed.
+TRIED = list(CALLS) if ROUNDS > 2 else random.Random(SEED).sample([one for one in CALLS if one != "fcntl"], 4)
 
 
 @pytest.mark.parametrize("calls", TRIED)
