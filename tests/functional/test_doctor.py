@@ -284,7 +284,7 @@ def test_a_disk_without_room_is_told_here_and_of_the_server(own_server, tmp_path
         alone = own_server(data_dir=str(tmp_path / "server/data"))
         alone.data = tmp_path / "server/data"
         alone.data.mkdir(mode=0o700)
-        (alone.folder / "data/bootstrap.json").rename(alone.data / "bootstrap.json")
+        (alone.data / "bootstrap.json").write_text((alone.folder / "data/bootstrap.json").read_text())
         alone.start()
         found = checks(alone, env={"TMPDIR": str(tmp_path / "client")}, expect=8)
         assert found["client disk"]["state"] == "failed" and str(tmp_path / "client") in found["client disk"]["message"]
