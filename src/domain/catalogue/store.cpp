@@ -8,6 +8,10 @@ namespace {
 using enum ErrorKind;
 
 constexpr std::array kEntries{
+    Explanation{"database_stuck", unavailable, "A lock of the database was not given back",
+                "The disk failed in the middle of a write, and this process can use the file no "
+                "more. loco-api ends, and is started again.",
+                "if it comes again, look at the disk: journalctl -k"},
     Explanation{"database_older", refused, "The database was written by an older Loco", "",
                 "back it up with the loco-api that serves it\n"
                 "or bring it up to date first: loco-api migrate"},
