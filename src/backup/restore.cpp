@@ -103,13 +103,15 @@ Result<std::string> in_use(const platform::Layout& layout, const fs::path& confi
     std::error_code error;
     if (!fs::exists(layout.data(), error) && !error) return std::string();
     const fs::directory_iterator end;
+    // Also one that a killed restore had not got its name yet.
+    const auto marker = layout.restore_marker().filename().string() + ".";
     for (auto entry = fs::directory_iterator(layout.data(), error); !error && entry != end;
          entry.increment(error)) {
         const auto path = entry->path();
         const auto name = path.filename().string();
         if (path == config_file || path == layout.restoring() || name == "lost+found" ||
             path == layout.keys() || path == layout.directories().run ||
-            path == layout.directories().log)
+            path == layout.directories().log || name.starts_with(marker))
             continue;
         if (path == layout.database()) {
             std::error_code ignored;

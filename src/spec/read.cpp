@@ -94,7 +94,8 @@ void no_such_profile(const std::string& wanted, const std::vector<const Member*>
     reporter.mistake("profile", {},
                      {"there is no profile " + quote_short(wanted),
                       list.empty() ? "" : "one of " + list, near.empty() ? "" : quote(near),
-                      near.empty() ? "add [profile.NAME] with its own `name`"
+                      near.empty() ? (list.empty() ? "" : "take one of " + list + ", or ") +
+                                         "add [profile.NAME] with its own `name`"
                                    : "use `--profile " + std::string(near) + "`"});
 }
 
