@@ -70,6 +70,7 @@ class MachinePlanner final : public Planner {
     [[nodiscard]] bool is_dead(const Instance& instance) const;
     [[nodiscard]] bool is_wanted(const Instance& instance) const;
     [[nodiscard]] bool stands_in(const Instance& instance, int replicas) const;
+    [[nodiscard]] bool has_place(const Instance& instance) const;
     [[nodiscard]] std::optional<Death> death_of(const Instance& instance);
     [[nodiscard]] bool ended_before_us(const Instance& instance) const;
 

@@ -209,7 +209,8 @@ void MachinePlanner::replace_ailing() {
         const auto death = deaths_.find(instance.id);
         const bool ailing = death != deaths_.end() && death->second.ailing &&
                             instance.state == InstanceState::healthy &&
-                            instance.set == rows_.app.live_set && is_wanted(instance);
+                            instance.set == rows_.app.live_set && is_wanted(instance) &&
+                            has_place(instance);
         if (!ailing) continue;
         if (const auto* other = beside(instance)) {
             if (other->state == InstanceState::healthy && !deaths_.contains(other->id))
@@ -319,16 +320,30 @@ bool MachinePlanner::is_wanted(const Instance& instance) const {
     });
 }
 
-// One too many that serves, while none of those that should remain does.
+// One too many that serves, while none of those that should remain does. One whose checks fail may still answer: it makes way
+// for one that is no worse.
 bool MachinePlanner::stands_in(const Instance& instance, int replicas) const {
-    const auto serves = [&](const Instance& one) {
-        return one.state == InstanceState::healthy && !deaths_.contains(one.id);
+    const auto may_answer = [&](const Instance& one) {
+        return one.state == InstanceState::healthy && !is_dead(one);
     };
-    return serves(instance) && instance.set == rows_.app.live_set &&
+    const bool is_well = !deaths_.contains(instance.id);
+    return may_answer(instance) && instance.set == rows_.app.live_set &&
            std::ranges::none_of(rows_.instances, [&](const Instance& other) {
                return other.set == instance.set && other.process == instance.process &&
-                      other.index < replicas && serves(other);
+                      other.index < replicas && may_answer(other) &&
+                      !(is_well && deaths_.contains(other.id));
            });
+}
+
+// Whether it is one of those that should be there, and does not only stand in for one.
+bool MachinePlanner::has_place(const Instance& instance) const {
+    const Release* release = rows_.release(instance.release);
+    return release != nullptr &&
+           std::ranges::any_of(wanted_processes(release->spec, rows_.live_scale()),
+                               [&](const WantedProcess& process) {
+                                   return process.name == instance.process &&
+                                          instance.index < process.replicas;
+                               });
 }
 
 void MachinePlanner::retire(Instance& instance) {

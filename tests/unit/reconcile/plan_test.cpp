@@ -387,6 +387,20 @@ const Case kCases[] = {
          s.gone(first).routed();
      },
      "unlocked\ndeployment rolling -> live\n"},
+    {"nor one whose checks fail, as long as no other answers",
+     [](Scene& s) {
+         s.live(1, 2);
+         auto& d = s.deployment(scale, rolling, 1);
+         d.set = kOld;
+         s.rows.app.scale["web"].replicas = 1;
+         auto& first = s.of("web.0", kOld);
+         first.state = S::backoff;
+         first.restart_at = at(103);
+         s.seen.health[s.of("web.1", kOld).id] = {
+             .ever_healthy = true, .failing = true, .last = {.words = "slow"}};
+         s.gone(first).routed();
+     },
+     "unlocked\ndeployment rolling -> live\n"},
     {"an added one that fails puts the scale back; those that served are not touched",
      [](Scene& s) {
          s.live(1);
