@@ -618,8 +618,11 @@ Cause health_cause(const Facts& facts) {
                     .next_steps = {"see what it says about that: loco logs",
                                    "check that it speaks plain HTTP on " + port}};
         case unreachable:
-        case healthy:
-        case nothing: break;
+        case healthy: break;
+        case nothing:  // nobody came to ask in time
+            if (is_asked_for(facts) && facts.container.listeners && !sort_out(facts).here)
+                return by_sockets(facts);
+            break;
     }
     if (auto limit = limit_cause(facts)) return *limit;
     Cause out{.code = "never_healthy",

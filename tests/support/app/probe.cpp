@@ -437,14 +437,17 @@ int trouble() {
     const std::string kind = all.substr(0, colon);
     const std::string what = colon == std::string::npos ? "" : all.substr(colon + 1);
     if (kind.empty()) return -1;
-    std::printf("starting\n");
+    std::fprintf(stderr, "starting\n");  // in the order of what follows
     if (kind == "exit") return std::atoi(what.c_str());
     if (kind == "signal") {
         ::signal(std::atoi(what.c_str()), SIG_DFL);
         ::raise(std::atoi(what.c_str()));
     }
     if (kind == "memory") {
-        for (;;) std::memset(std::malloc(1 << 20), 1, 1 << 20);
+        for (;;) {
+            auto* block = static_cast<volatile char*>(std::malloc(1 << 20));
+            for (int i = 0; i < 1 << 20; i += 4096) block[i] = 1;
+        }
     }
     if (kind == "processes") {
         for (;;) {

@@ -125,6 +125,7 @@ class SlowRuntime final : public Runtime {
         return inner_.list(app);
     }
     Result<std::vector<ObservedContainer>> list_all() override { return inner_.list_all(); }
+    ContainerFacts examine(const InstanceId& instance) override { return inner_.examine(instance); }
     Result<std::vector<ResourceUsage>> usage(const AppId& app) override {
         return inner_.usage(app);
     }
