@@ -61,7 +61,7 @@ def trouble(what: str, **toml) -> Cause:
     return Cause(env={"TROUBLE": what}, toml=toml)
 
 
-def unwell(timeout: str = "4s", **more) -> Cause:
+def unwell(timeout: str = "8s", **more) -> Cause:
     env = more.pop("env")
     return Cause(env=env, toml={"timeout": timeout, **more})
 
@@ -108,7 +108,7 @@ CAUSES = {
     "not-http": unwell(env={"SPEAKS": "garbage"}),
     "closes-connections": unwell(env={"SPEAKS": "nothing"}),
     "not-http2": unwell(env={}, http='port = 8080\nprotocol = "h2c"'),
-    "release-command-failed": Cause(env={"RELEASE_EXIT": "9"}, toml={"deploy": RELEASE}),
+    "release-command-failed": trouble("exit:9", deploy=RELEASE),
     "release-command-not-found": Cause(toml={"deploy": 'release_command = ["/migrate"]'}),
     "release-command-timeout": Cause(env={"RELEASE_MS": "60000"}, toml={"deploy": RELEASE, "timeout": "3s"}),
     "release-command-oom-killed": trouble("memory", deploy=RELEASE),
@@ -119,6 +119,7 @@ def readable(text: str) -> str:
     """What differs from run to run is replaced."""
     text = re.sub(r"\b10\.\d+\.\d+\.\d+\b", "ADDRESS", text)
     text = re.sub(r"\b(loco|app|ins|dep|rel)_[0-9a-z]{20,}", r"\1_ID", text)
+    text = re.sub(r"  \| listening on \d+ version \d+\n", "", text)   # it may come later
     text = re.sub(r"\btini \(\d+\)", "tini (N)", text)
     text = re.sub(r"riscv64; this is \w+", "riscv64; this is ARCH", text)
     text = re.sub(r"linux/(amd64|arm64)", "linux/ARCH", text)

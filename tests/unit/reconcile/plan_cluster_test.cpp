@@ -431,7 +431,7 @@ const Case kCases[] = {
          s.app().processes[0].problem = "exceeded quota: loco";
          s.now = at(101);
      },
-     "unlocked\ndeployment rolling -> failed (refused_by_cluster)\n"},
+     "unlocked\ndeployment rolling -> failed (cluster_quota)\n"},
     {"a cluster without a ready node refuses a rollout before anything is ordered",
      [](ClusterScene& s) {
          s.deployment(deploy, rolling, 1);
@@ -703,7 +703,7 @@ TEST(ClusterPlan, WhatIsNeverReadyFailsWithWhatEachPodSays) {
     scene.now = at(151);
     EXPECT_EQ(scene.diagnosis().code, "never_healthy");
     EXPECT_EQ(scene.diagnosis().message,
-              "web.0 was not healthy within 60s: readiness: connection refused");
+              "web.0 was not healthy within 1m: readiness: connection refused");
 }
 
 TEST(ClusterPlan, ARefusalBeforeAnythingStartsIsNoFailedRollout) {

@@ -735,7 +735,7 @@ TEST(Plan, ManyCrashesInARowAreALoopAndSayWhatToDo) {
 TEST(Plan, WhatListensElsewhereIsToldWhileItIsWaitedForAndInTheEnd) {
     Scene scene;
     scene.release(2);
-    scene.deployment(deploy, rolling, 2);
+    scene.deployment(deploy, rolling, 2).phases["rolling"] = at(100);
     const auto& one = scene.instance(kNew, 2, 0, S::starting);
     scene.seen.health[one.id].last = {.saw = HealthCheck::Saw::refused, .words = "nothing listens"};
     scene.seen.looks[one.id].listeners = {
@@ -749,7 +749,7 @@ TEST(Plan, WhatListensElsewhereIsToldWhileItIsWaitedForAndInTheEnd) {
     const auto& diagnosis = *scene.plan().changes.deployments.at(0).after.diagnosis;
     EXPECT_EQ(diagnosis.code, "wrong_port");
     EXPECT_EQ(diagnosis.message,
-              "web.0 was not healthy within 60s: it listens on port 3000, not on port 8080");
+              "web.0 was not healthy within 1m: it listens on port 3000, not on port 8080");
 }
 
 TEST(Plan, CrashesAreForgottenAfterTenHealthyMinutes) {
