@@ -70,9 +70,6 @@ archive_entry* archive_entry_clear(archive_entry* entry) {
 }
 void archive_entry_free(archive_entry* entry) { REAL(archive_entry_free)(entry); }
 mode_t archive_entry_filetype(archive_entry* entry) { return REAL(archive_entry_filetype)(entry); }
-mode_t archive_entry_perm(archive_entry* entry) { return REAL(archive_entry_perm)(entry); }
-la_int64_t archive_entry_uid(archive_entry* entry) { return REAL(archive_entry_uid)(entry); }
-la_int64_t archive_entry_gid(archive_entry* entry) { return REAL(archive_entry_gid)(entry); }
 const char* archive_entry_pathname(archive_entry* entry) {
     return REAL(archive_entry_pathname)(entry);
 }

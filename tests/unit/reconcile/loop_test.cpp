@@ -131,9 +131,6 @@ class SlowRuntime final : public Runtime {
     }
     Result<MachineSize> machine() override { return inner_.machine(); }
     Result<std::vector<WrittenBytes>> written() override { return inner_.written(); }
-    ContainerFacts examine(const InstanceId& instance) override {
-        return inner_.examine(instance);
-    }
     void on_change(std::function<void(std::optional<AppId>)> listener) override {
         inner_.on_change(std::move(listener));
     }
