@@ -746,7 +746,7 @@ TEST(Plan, WhatListensElsewhereIsToldWhileItIsWaitedForAndInTheEnd) {
     EXPECT_EQ(waiting.changes.events[0].message,
               "web.0: it listens on port 3000, not on port 8080");
     scene.now = at(151);
-    const auto& diagnosis = *scene.plan().changes.deployments.at(0).after.diagnosis;
+    const auto diagnosis = *scene.plan().changes.deployments.at(0).after.diagnosis;
     EXPECT_EQ(diagnosis.code, "wrong_port");
     EXPECT_EQ(diagnosis.message,
               "web.0 was not healthy within 1m: it listens on port 3000, not on port 8080");
