@@ -565,6 +565,15 @@ Cause end_cause(const Facts& facts) {
             .next_steps = {read_more(facts), "check that it finds its variables: loco env list"}};
 }
 
+Cause not_in_http2(const std::string& port) {
+    return {.code = "not_http2",
+            .why = "it does not speak HTTP/2 without TLS on " + port +
+                   ", as [http] protocol = \"h2c\" says",
+            .next_steps = {"if it speaks HTTP/1.1: leave out [http] protocol in loco.toml",
+                           "a gRPC server must take HTTP/2 without TLS (plaintext, or "
+                           "insecure, credentials)"}};
+}
+
 Cause health_cause(const Facts& facts) {
     using enum HealthCheck::Saw;
     const auto port = port_text(facts.port);
@@ -585,13 +594,7 @@ Cause health_cause(const Facts& facts) {
                     .next_steps = {plain,
                                    "or name a port on which it speaks plain HTTP: [http] "
                                    "port in loco.toml"}};
-        case not_http2:
-            return {.code = "not_http2",
-                    .why = "it does not speak HTTP/2 without TLS on " + port +
-                           ", as [http] protocol = \"h2c\" says",
-                    .next_steps = {"if it speaks HTTP/1.1: leave out [http] protocol in loco.toml",
-                                   "a gRPC server must take HTTP/2 without TLS (plaintext, or "
-                                   "insecure, credentials)"}};
+        case not_http2: return not_in_http2(port);
         case not_http:
             return {.code = "not_http",
                     .why = "it answers on " + port + ", but not in HTTP",
@@ -612,6 +615,8 @@ Cause health_cause(const Facts& facts) {
                                    "loco.toml"}};
         }
         case closed:
+            // What a server of HTTP/1.1 makes of a request in HTTP/2.
+            if (facts.protocol == Protocol::h2c) return not_in_http2(port);
             return {.code = "closes_connections",
                     .why = "it takes connections on " + port +
                            ", and breaks them off without an answer",
