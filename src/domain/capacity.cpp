@@ -48,9 +48,16 @@ struct Resource {
     std::int64_t Share::* amount;
     std::string (*text)(std::int64_t);
 };
-constexpr std::array<Resource, 2> kResources{
-    Resource{"not_enough_memory", "memory", "memory", &Share::memory_bytes, size_text},
-    Resource{"not_enough_cpu", "CPU", "cpu", &Share::cpu_millis, cpu_text}};
+constexpr std::array<Resource, 2> kResources{Resource{.code = "not_enough_memory",
+                                                      .name = "memory",
+                                                      .key = "memory",
+                                                      .amount = &Share::memory_bytes,
+                                                      .text = size_text},
+                                             Resource{.code = "not_enough_cpu",
+                                                      .name = "CPU",
+                                                      .key = "cpu",
+                                                      .amount = &Share::cpu_millis,
+                                                      .text = cpu_text}};
 
 // "blog 2 GiB, api 1 GiB, 3 other apps 512 MiB"
 std::string holders_text(const Resource& resource, const std::vector<Holding>& all,

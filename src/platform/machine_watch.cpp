@@ -11,6 +11,7 @@ namespace loco::platform {
 namespace {
 
 std::optional<std::int64_t> bytes_of(const std::string& text) {
+    if (text == "0") return 0;
     const auto bytes = spec::parse_memory(text);
     return bytes ? std::optional(*bytes) : std::nullopt;
 }

@@ -157,10 +157,12 @@ void check_bounds(const ServerConfig& config, std::vector<std::string>& wrong) {
     }
 }
 
+constexpr std::string_view kNever = "0";
+
 // What the machine is shared by, and its disks' marks.
 void check_sizes(const ServerConfig& config, std::vector<std::string>& wrong) {
     const auto check = [&](const char* key, const std::string& value, bool needed) {
-        if (value.empty() && !needed) return;
+        if ((value.empty() || value == kNever) && !needed) return;
         if (const auto size = spec::parse_memory(value); !size)
             wrong.push_back(std::string(key) + ": " + size.error().message);
     };

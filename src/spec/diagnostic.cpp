@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "base/steering.hpp"
+
 namespace loco::spec {
 namespace {
 
@@ -37,10 +39,7 @@ std::vector<std::string> code_points(std::string_view line) {
     while (!line.empty()) {
         const std::size_t length = code_point_length(line);
         const auto byte = static_cast<unsigned char>(line[0]);
-        // C1 controls (U+0080 to U+009F) steer terminals too.
-        const bool control =
-            byte < 0x20 || byte == 0x7f ||
-            (byte == 0xc2 && length == 2 && static_cast<unsigned char>(line[1]) < 0xa0);
+        const bool control = byte < 0x20 || byte == 0x7f || steering(line) > 0;
         if (byte == '\t') {
             points.emplace_back(" ");
         } else if (length == 0 || control) {

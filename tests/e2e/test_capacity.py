@@ -22,12 +22,7 @@ def answers(loco) -> bool:
 
 def configure(loco, **keys: str) -> None:
     """As an operator changes loco-api.toml."""
-    config = loco.data / "loco-api.toml"
-    text = config.read_text()
-    for key, value in keys.items():
-        assert re.search(rf"^{key} = ", text, flags=re.M), f"{key} is not in {text}"
-        text = re.sub(rf"^{key} = .*$", f"{key} = '{value}'", text, flags=re.M)
-    config.write_text(text)
+    loco.configure(**keys)
     old = loco.kill("loco-api", signal.SIGTERM)
     until(lambda: loco.pid("loco-api") not in (None, old), 20)
     until(lambda: answers(loco), 20, "loco-api answers")

@@ -1,7 +1,6 @@
 """A disk that fills, for real: everything of a Loco on one small file system in memory, with a container engine of its own."""
 import contextlib
 import os
-import re
 import subprocess
 
 import pytest
@@ -65,12 +64,7 @@ def small():
         try:
             platform.up()
             platform.down()
-            config = platform.data / "loco-api.toml"
-            text = config.read_text()
-            for key, value in (("disk_low", f"{LOW}Mi"), ("disk_full", f"{FULL}Mi")):
-                text, changed = re.subn(rf"^{key} = .*$", f"{key} = '{value}'", text, flags=re.M)
-                assert changed == 1, text
-            config.write_text(text)
+            platform.configure(disk_low=f"{LOW}Mi", disk_full=f"{FULL}Mi")
             platform.up()
             platform.engine.host = f"unix://{next(platform.data.rglob('docker.sock'))}"
             platform.disk = Disk(platform.data)

@@ -166,6 +166,15 @@ class Platform(Client):
         return ["--data", self.data, "--listen", f"127.0.0.1:{self.api}", "--ops-listen", f"127.0.0.1:{self.ops}", "--gateway-listen", f"0.0.0.0:{self.gateway}",
                 "--registry-listen", f"127.0.0.1:{self.registry}", "--base-domain", "localhost", *self.engine_options]
 
+    def configure(self, **keys: str) -> None:
+        """As an operator changes loco-api.toml. The server that starts next reads it."""
+        config = self.data / "loco-api.toml"
+        text = config.read_text()
+        for key, value in keys.items():
+            text, changed = re.subn(rf"^{key} = .*$", f"{key} = '{value}'", text, flags=re.M)
+            assert changed == 1, f"{key} is not in {text}"
+        config.write_text(text)
+
     def down(self, *more: str, expect: int | None = 0) -> Done:
         return self.run("down", "--data", self.data, *more, expect=expect, timeout=90)
 

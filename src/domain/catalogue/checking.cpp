@@ -8,6 +8,19 @@ namespace {
 using enum ErrorKind;
 
 constexpr std::array kEntries{
+    Explanation{"not_enough_memory", refused, "The machine has no memory left for it",
+                "`[resources] memory` is guaranteed, so what all apps may use together must fit "
+                "into the machine. A rolling release needs room beside what runs.",
+                "ask for less: [resources] memory\n"
+                "let the new take the place of the old: [deploy] strategy = \"recreate\"\n"
+                "scale down or destroy what holds it: it is named\n"
+                "[how much apps may have](../guides/operate-one-machine.md#room-for-apps)"},
+    Explanation{
+        "not_enough_cpu", refused, "The machine has no CPU left for it",
+        "All `[resources] cpu` together is more than the machine's cores times `cpu_overcommit`.",
+        "ask for less: [resources] cpu\n"
+        "scale down or destroy what holds it: it is named\n"
+        "[how much apps may have](../guides/operate-one-machine.md#room-for-apps)"},
     Explanation{"image_runs_as_root", refused, "The image would run as root",
                 "Loco runs no container as root: whoever breaks out of one is root on the machine. "
                 "The image names no USER, or one that is uid 0 in its own /etc/passwd, or "

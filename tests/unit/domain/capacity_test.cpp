@@ -244,6 +244,9 @@ TEST(CapacityTest, ADisksStateEndsWithALittleMoreThanItBeginsWith) {
     EXPECT_EQ(judge(disk(kGi, kGi / 2, 1000, 9), policy, ok), full);
     EXPECT_EQ(judge(disk(kGi, kGi / 2, 1000, 50), policy, ok), ok);
     EXPECT_EQ(judge(disk(kGi, kGi / 2, 0, 0), policy, ok), ok) << "without a bound of inodes";
+    const DiskPolicy never{.low_bytes = kMi, .full_bytes = 0};
+    EXPECT_EQ(judge(disk(kGi, 0), never, ok), low);
+    EXPECT_EQ(judge(disk(kGi, 0), never, full), low);
 }
 
 WatchedDisk watched(const Disk& disk, DiskState state) {

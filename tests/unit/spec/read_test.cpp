@@ -237,6 +237,11 @@ TEST(Diagnostic, never_shows_a_control_character_of_the_file) {
     EXPECT_EQ(render(d, false).find('\xff'), std::string::npos);
 }
 
+TEST(Diagnostic, text_that_turns_its_direction_is_shown_as_what_it_is) {
+    EXPECT_EQ(printable("a\u202Etxt.exe"), "a\u{FFFD}txt.exe");
+    EXPECT_EQ(printable("\u2066x\u2069"), "\u{FFFD}x\u{FFFD}");
+}
+
 TEST(Diagnostic, broken_utf8_hides_no_control_character) {
     EXPECT_EQ(printable("\xff\x01\x02\x03"), "\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}");
     EXPECT_EQ(printable("\xe2\x1b["), "\u{FFFD}\u{FFFD}[");
