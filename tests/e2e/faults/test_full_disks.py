@@ -29,7 +29,7 @@ def loco():
     try:
         with bare_platform(prepare) as platform:
             # Else nothing would be deployed on disks that are so small: tests/e2e/test_disk_room.py has that.
-            platform.configure(disk_low="1Mi", disk_full="0")
+            platform.configure(disk_low="8Mi", disk_full="0")
             old = platform.kill("loco-api", signal.SIGTERM)
             until(lambda: platform.pid("loco-api") not in (None, old) and is_ready(platform), 20, "loco-api has read it")
             yield platform
