@@ -1,4 +1,4 @@
-// A backup of an instance, taken while it serves, and an instance made of one (docs/adr/0032-one-file-is-a-backup.md).
+// A backup of an instance, taken while it serves, and an instance made of one (docs/adr/0030-one-file-is-a-backup.md).
 //
 // In the file: every row, the configuration, and the images that releases may be started from. Not in it: the key that sealed
 // the values of `loco env` and `[env]` (so the file alone reveals none), the registry's key (a new one is made), log lines.

@@ -2,7 +2,7 @@
 //
 // Memory is a guarantee and a limit at once: the limits of all instances together fit into the machine. CPU is a share that counts
 // when others want it too, and most apps want none most of the time: there may be more shares than cores
-// (docs/adr/0031-capacity-is-checked-before-a-deploy.md).
+// (docs/adr/0029-capacity-is-checked-before-a-deploy.md).
 #pragma once
 
 #include <cstdint>
