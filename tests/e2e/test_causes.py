@@ -120,6 +120,8 @@ def readable(text: str) -> str:
     text = re.sub(r"\b10\.\d+\.\d+\.\d+\b", "ADDRESS", text)
     text = re.sub(r"\b(loco|app|ins|dep|rel)_[0-9a-z]{20,}", r"\1_ID", text)
     text = re.sub(r"  \| listening on \d+ version \d+\n", "", text)   # it may come later
+    # Whether a machine has a way to the servers of names.
+    text = text.replace("Temporary failure in name resolution", "Name or service not known")
     text = re.sub(r"\btini \(\d+\)", "tini (N)", text)
     text = re.sub(r"riscv64; this is \w+", "riscv64; this is ARCH", text)
     text = re.sub(r"linux/(amd64|arm64)", "linux/ARCH", text)
