@@ -302,8 +302,8 @@ TEST(Causes, the_last_line_that_says_something_is_believed) {
 }
 
 TEST(Causes, any_bytes_are_read_without_harm) {
-    const std::string noise(
-        "\xff\xfe[[:::]\0 exec : / /: ]:99 lookup env: KeyError: ECONNREFUSED\r\n", 66);
+    using namespace std::string_literals;
+    const auto noise = "\xff\xfe[[:::]\0 exec : / /: ]:99 lookup env: KeyError: ECONNREFUSED\r\n"s;
     for (std::size_t from = 0; from < noise.size(); ++from) {
         for (std::size_t size = 0; size <= noise.size() - from; ++size) {
             Facts facts;
