@@ -12,6 +12,7 @@
 #include "backup/backup.hpp"
 #include "base/log.hpp"
 #include "crypto/seal.hpp"
+#include "os/disk.hpp"
 #include "platform/layout.hpp"
 #include "platform/up.hpp"
 #include "registry/storage.hpp"
@@ -252,12 +253,12 @@ Result<std::vector<Image>> read_images(const Archive& archive, std::vector<LeftO
 Result<> check_room(const Archive& archive, const platform::Layout& layout) {
     std::int64_t needed = kSpare;
     for (const auto& part : archive.parts()) needed += part.size;
-    LOCO_ASSIGN(const auto space, os::disk_space(layout.data()));
-    if (space.free >= needed) return {};
+    LOCO_ASSIGN(const auto space, os::file_system_of(layout.data()));
+    if (space.free_bytes >= needed) return {};
     return fail(ErrorKind::unavailable,
                 "there is no space for this backup in " + layout.data().string() + ": it needs " +
-                    std::to_string(needed >> 20) + " MiB, " + std::to_string(space.free >> 20) +
-                    " MiB are free",
+                    std::to_string(needed >> 20) + " MiB, " +
+                    std::to_string(space.free_bytes >> 20) + " MiB are free",
                 "free some, or name a configuration whose data folder is on a larger disk",
                 "no_space");
 }

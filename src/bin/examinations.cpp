@@ -1,12 +1,5 @@
 #include "bin/examinations.hpp"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <filesystem>
-
-#include "engine/engine.hpp"
-#include "os/file.hpp"
 #include "platform/layout.hpp"
 
 namespace loco {
@@ -14,10 +7,6 @@ namespace {
 
 using api::Finding;
 using enum api::Finding::State;
-
-std::string gib(std::int64_t bytes) {
-    return fmt::format("{:.1f} GiB", static_cast<double>(bytes) / (1LL << 30));
-}
 
 // Its own token opens it: else no push and no pull of anybody's would.
 Finding look_at_registry(const ExaminationNeeds& needs) {
@@ -51,33 +40,26 @@ Finding look_at_registry(const ExaminationNeeds& needs) {
             .next_steps = {again}};
 }
 
-// Low: less than a tenth is free, but at least 2 GiB and at most 10 GiB; full: 3 %, 512 MiB and 3 GiB.
-Finding look_at_disk(const std::filesystem::path& folder) {
-    const auto space = os::disk_space(folder);
-    if (!space) return api::failed(space.error());
-    const auto low = std::clamp<std::int64_t>(space->total / 10, 2LL << 30, 10LL << 30);
-    const auto full = std::clamp<std::int64_t>(space->total * 3 / 100, 512LL << 20, 3LL << 30);
-    const auto message = gib(space->free) + " of " + gib(space->total) +
-                         " are free on the disk of " + folder.string();
-    const std::vector<std::string> steps{
-        "docker system df; docker builder prune    # what the container engine holds",
-        "du -xh --max-depth=2 " + folder.string() + " | sort -h | tail"};
-    if (space->free < full) return {.state = failed, .message = message, .next_steps = steps};
-    if (space->free < low) return {.state = warning, .message = message, .next_steps = steps};
-    return {.message = message};
-}
-
-// Where the engine keeps images and containers, where that is on this machine.
-Finding look_at_engines_disk(const platform::ServerConfig& server) {
-    engine::Engine engine(server.engine_socket);
-    // One that hangs is found out within 5 s.
-    const bool answers = engine.ping().has_value();
-    const auto info = answers ? engine.info() : Result<engine::Info>(engine::Info{});
-    std::error_code error;
-    if (!info || info->root_dir.empty() || !std::filesystem::is_directory(info->root_dir, error))
-        return {.state = not_applicable,
-                .message = "the container engine does not tell where it is"};
-    return look_at_disk(info->root_dir);
+// What the watch of the disks has measured, by the marks at which it warns and refuses.
+Finding look_at_disks(const MachineView& machine) {
+    Finding finding;
+    for (const auto& watched : machine().disks) {
+        const auto& disk = watched.disk;
+        const auto trouble = warning_of(watched);
+        if (!finding.message.empty()) finding.message += "; ";
+        finding.message += trouble
+                               ? trouble->message
+                               : size_text(disk.free_bytes) + " of " + size_text(disk.total_bytes) +
+                                     " are free on the disk of " + disk.path;
+        if (!trouble) continue;
+        if (watched.state == DiskState::full || finding.state != failed)
+            finding.state = watched.state == DiskState::full ? failed : warning;
+        finding.next_steps.insert(finding.next_steps.end(), trouble->next_steps.begin(),
+                                  trouble->next_steps.end());
+    }
+    if (finding.message.empty())
+        return {.state = not_applicable, .message = "its disks were not measured yet"};
+    return finding;
 }
 
 std::function<Finding()> clock_watch(const Clock& clock) {
@@ -99,12 +81,9 @@ std::function<Finding()> clock_watch(const Clock& clock) {
 }  // namespace
 
 std::vector<api::Examination> examinations(const ExaminationNeeds& needs) {
-    std::vector<api::Examination> all{
-        {"registry", [needs] { return look_at_registry(needs); }},
-        {"disk", [&server = needs.server] { return look_at_disk(server.data_dir); }}};
-    if (needs.server.runtime == "docker")
-        all.push_back(
-            {"engine's disk", [&server = needs.server] { return look_at_engines_disk(server); }});
+    std::vector<api::Examination> all{{"registry", [needs] { return look_at_registry(needs); }}};
+    if (needs.machine)
+        all.push_back({"disk", [machine = needs.machine] { return look_at_disks(machine); }});
     all.push_back({"clock", clock_watch(needs.clock)});
     return all;
 }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "api/doctor.hpp"
+#include "domain/capacity.hpp"
 #include "http/client.hpp"
 #include "platform/server_config.hpp"
 #include "registry/token_service.hpp"
@@ -16,6 +17,7 @@ struct ExaminationNeeds {
     const registry::TokenService& tokens;
     http::Client& http;
     const Clock& clock;
+    MachineView machine;  // empty on a cluster, whose nodes have the disks
 };
 [[nodiscard]] std::vector<api::Examination> examinations(const ExaminationNeeds& needs);
 

@@ -448,8 +448,11 @@ api::Services Parts::services() {
             .started_at = clock_.now(),
             .server_id = server_id_,
             .external_url = platform::external_url(server_).text(),
-            .examinations = examinations(
-                {.server = server_, .tokens = tokens_, .http = http_, .clock = clock_})};
+            .examinations = examinations({.server = server_,
+                                          .tokens = tokens_,
+                                          .http = http_,
+                                          .clock = clock_,
+                                          .machine = context_.machine})};
 }
 
 // There once the store is open: until it has locked the folder, two that start at once would both make a key.

@@ -21,6 +21,7 @@
 #include "crypto/base64.hpp"
 #include "engine/engine.hpp"
 #include "http/client.hpp"
+#include "os/disk.hpp"
 #include "os/file.hpp"
 #include "platform/layout.hpp"
 
@@ -135,16 +136,16 @@ void Examiner::configuration() {
 }
 
 void Examiner::disk_of(const std::string& name, const fs::path& folder) {
-    const auto space = os::disk_space(folder);
+    const auto space = os::file_system_of(folder);
     if (!space) return note_failed(kClient, name, space.error());
     const auto message =
-        fmt::format("{:.1f} GiB are free for {}", static_cast<double>(space->free) / (1LL << 30),
-                    folder.string());
+        fmt::format("{:.1f} GiB are free for {}",
+                    static_cast<double>(space->free_bytes) / (1LL << 30), folder.string());
     const std::vector<std::string> steps{"df -h " + folder.string(),
                                          "docker system df; docker builder prune"};
-    if (space->free < kDiskFull) return note(kClient, name, failed, message, steps);
-    note(kClient, name, space->free < kDiskLow ? warning : ok, message,
-         space->free < kDiskLow ? steps : std::vector<std::string>{});
+    if (space->free_bytes < kDiskFull) return note(kClient, name, failed, message, steps);
+    note(kClient, name, space->free_bytes < kDiskLow ? warning : ok, message,
+         space->free_bytes < kDiskLow ? steps : std::vector<std::string>{});
 }
 
 void Examiner::disk() {

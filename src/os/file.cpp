@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -174,14 +173,6 @@ Result<> NewFile::finish() {
     if (::fsync(fd_) != 0) return fail_errno(errno, "sync " + path_.string());
     ::close(std::exchange(fd_, -1));
     return {};
-}
-
-Result<DiskSpace> disk_space(const std::filesystem::path& path) {
-    struct statvfs info{};
-    if (::statvfs(path.c_str(), &info) != 0) return fail_errno(errno, "look at " + path.string());
-    const auto block = static_cast<std::int64_t>(info.f_frsize);
-    return DiskSpace{.total = static_cast<std::int64_t>(info.f_blocks) * block,
-                     .free = static_cast<std::int64_t>(info.f_bavail) * block};
 }
 
 Result<FileLock> FileLock::acquire(const std::filesystem::path& path) {

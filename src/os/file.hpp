@@ -69,13 +69,6 @@ class NewFile {
     std::filesystem::path path_;
 };
 
-// Of the file system that a path is on.
-struct DiskSpace {
-    std::int64_t total = 0;  // bytes
-    std::int64_t free = 0;   // that this user may still use
-};
-[[nodiscard]] Result<DiskSpace> disk_space(const std::filesystem::path& path);
-
 // An advisory lock (flock) held while the object lives; the kernel lets go when the process dies.
 class FileLock {
   public:
