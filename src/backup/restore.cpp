@@ -99,20 +99,32 @@ bool has_files(const fs::path& folder) {
     return static_cast<bool>(error) && error != std::errc::no_such_file_or_directory;
 }
 
+// A marker that a killed restore has written and not given its name yet.
+bool is_nameless_marker(const platform::Layout& layout, const fs::path& path) {
+    return path.filename().string().starts_with(layout.restore_marker().filename().string() + ".");
+}
+
+void remove_nameless_markers(const platform::Layout& layout) {
+    std::error_code error;
+    std::vector<fs::path> found;
+    for (const auto& entry : fs::directory_iterator(layout.data(), error)) {
+        if (is_nameless_marker(layout, entry.path())) found.push_back(entry.path());
+    }
+    for (const auto& path : found) fs::remove(path, error);
+}
+
 // What is in the data folder that a restore would be in the way of; empty if nothing is.
 Result<std::string> in_use(const platform::Layout& layout, const fs::path& config_file) {
     std::error_code error;
     if (!fs::exists(layout.data(), error) && !error) return std::string();
     const fs::directory_iterator end;
-    // Also one that a killed restore had not got its name yet.
-    const auto marker = layout.restore_marker().filename().string() + ".";
     for (auto entry = fs::directory_iterator(layout.data(), error); !error && entry != end;
          entry.increment(error)) {
         const auto path = entry->path();
         const auto name = path.filename().string();
         if (path == config_file || path == layout.restoring() || name == "lost+found" ||
             path == layout.keys() || path == layout.directories().run ||
-            path == layout.directories().log || name.starts_with(marker))
+            path == layout.directories().log || is_nameless_marker(layout, path))
             continue;
         if (path == layout.database()) {
             std::error_code ignored;
@@ -414,6 +426,7 @@ Result<Restored> restore(const RestoreOptions& options, const Clock& clock, Rand
     }
     LOCO_TRY(layout.make_folders());
     LOCO_ASSIGN(const auto held, hold(layout));
+    remove_nameless_markers(layout);
     LOCO_TRY(check_room(archive, layout));
     // One that a restore of before has filled holds the same rows: that is looked at when they are put there.
     if (!marker.there) LOCO_TRY(store::check_free(rows, clock));

@@ -307,6 +307,17 @@ def filled_config(server: Server, data: Path) -> Path:
     return file
 
 
+def test_a_restore_killed_before_its_marker_had_its_name_is_begun_anew_and_leaves_none(filled, tmp_path):
+    file, data = tmp_path / "loco.tar", tmp_path / "data"
+    back_up(filled, file)
+    filled.end()
+    data.mkdir()
+    (data / "restore.json.rRo0fw").write_text('{"put_')
+    restore(filled, file, data)
+    assert_same(filled, data)
+    assert list(data.glob("restore.json*")) == []
+
+
 def test_a_restore_that_is_killed_right_after_it_began_is_never_served(filled, tmp_path):
     """Whatever the moment: as long as the marker is there."""
     file, data = tmp_path / "loco.tar", tmp_path / "data"
