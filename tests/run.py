@@ -2,6 +2,7 @@
 
 Every part yields a list of cases out of JUnit XML (GoogleTest's and pytest's), so that what is counted is single cases.
 """
+import multiprocessing
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from support import cluster as clusters
 from support import engine as engines
+from support import netns
 
 REPO = Path(__file__).resolve().parent.parent
 # Bounds for one part, so that a hang is a failure that names itself.
@@ -202,7 +204,7 @@ def pytest(part: str, folder: str | None = None, preset: str | None = None, vari
 
 def lint() -> Outcome:
     outcome = Outcome()
-    for check in ("includes", "banned", "links"):
+    for check in ("includes", "format", "banned", "links", "codes"):
         if run([REPO / "scripts/lint", check]) == 0:
             outcome.passed += 1
         else:
@@ -255,8 +257,52 @@ def asan_ubsan() -> Outcome:
     return outcome
 
 
+class Aside:
+    """A part that runs beside others, in a process and a network namespace of its own, there with its own engine and cluster. Its output is kept until
+    it has ended."""
+
+    def __init__(self, part: str):
+        self.part = part
+        self.log = REPO / "build/test-results" / f"{part}.log"
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.outcome, theirs = multiprocessing.Pipe(duplex=False)
+        sys.stdout.flush()
+        self.process = multiprocessing.get_context("fork").Process(target=self._run, args=(theirs,))
+        self.process.start()
+        theirs.close()
+        print(f"    {part} runs beside what follows; its output is shown when it has ended: {self.log}", flush=True)
+
+    def _run(self, answer) -> None:
+        global engine
+        with self.log.open("w") as log:
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+        engine = None
+        for name in ("DOCKER_HOST", "LOCO_TEST_OWN_ENGINE"):
+            os.environ.pop(name, None)
+        try:
+            if self.part in NEED_CLUSTER:
+                clusters.find_peers()   # where the network is
+            netns.unshare()
+            answer.send(run_part(self.part))
+        finally:
+            take_down()
+            sys.stdout.flush()
+
+    def end(self) -> Outcome:
+        try:
+            outcome = self.outcome.recv()
+        except EOFError:
+            outcome = Outcome(failed=[f"{self.part}: its process ended without a result"])
+        self.process.join()
+        print(self.log.read_text(errors="replace"), end="", flush=True)
+        return outcome
+
+
 NEED_ENGINE = {"contract", "functional", "e2e", "kubernetes", "e2e-cluster", "asan-ubsan"}
 NEED_CLUSTER = {"kubernetes", "e2e-cluster"}
+# They wait more than they compute: beside others they take no time of the whole.
+ASIDE = {"e2e", "kubernetes"}
 # Only where they are named: with a first build of the cluster's parts all would take longer than CI has.
 BY_NAME = {"e2e-cluster"}
 PARTS = {
@@ -264,11 +310,11 @@ PARTS = {
     "unit": lambda: gtest("unit", "unit"),
     "contract": lambda: gtest("contract", "contract"),
     "simulation": lambda: gtest("simulation", "simulation"),
-    "fuzz": fuzz,
     "functional": lambda: pytest("functional"),
     "e2e": lambda: pytest("e2e"),
     "kubernetes": kubernetes,
     "e2e-cluster": e2e_cluster,
+    "fuzz": fuzz,
     "web": web,
     "asan-ubsan": asan_ubsan,
 }
@@ -284,34 +330,56 @@ def main() -> int:
         print(f"scripts/test: no part {unknown[0]}; there are: {' '.join(PARTS)}", file=sys.stderr)
         return 2
     try:
-        return run_parts(words)
+        return run_parts(words or [one for one in PARTS if one not in BY_NAME])
     finally:
-        if cluster:
-            clusters.take_down(cluster)
-        if engine:
-            engines.take_down(engine)
+        take_down()
 
 
-def run_parts(words: list[str]) -> int:
-    total = Outcome()
-    for part in words or [one for one in PARTS if one not in BY_NAME]:
+def take_down() -> None:
+    if cluster:
+        clusters.take_down(cluster)
+    if engine:
+        engines.take_down(engine)
+
+
+def may_run_aside(part: str) -> bool:
+    """Not where an engine or a cluster is given: there is one of it, and it is not in a namespace of ours."""
+    if part not in ASIDE or os.geteuid() != 0 or "LOCO_TEST_KUBECONFIG" in os.environ:
+        return False
+    need_engine()
+    return engine is not None and engine.own is not None
+
+
+def run_part(part: str) -> Outcome:
+    began = time.monotonic()
+    try:
+        if part in NEED_ENGINE:
+            need_engine()
+        if part in NEED_CLUSTER:
+            need_cluster()
+        outcome = PARTS[part]()
+    except (AssertionError, OSError, subprocess.SubprocessError, ElementTree.ParseError) as error:
+        outcome = Outcome(failed=[f"{part}: {error}"])
+    for reason in outcome.skipped:
+        print(f"    skipped {reason}")
+    for name in outcome.failed:
+        print(f"    failed  {name}")
+    print(f"    {part}: {outcome.note or f'{outcome.passed} passed, {len(outcome.failed)} failed, {len(outcome.skipped)} skipped'}"
+          f" in {time.monotonic() - began:.1f} s", flush=True)
+    return outcome
+
+
+def run_parts(parts: list[str]) -> int:
+    total, aside = Outcome(), []
+    for part in parts:
         print(f"==> {part}", flush=True)
-        began = time.monotonic()
-        try:
-            if part in NEED_ENGINE:
-                need_engine()
-            if part in NEED_CLUSTER:
-                need_cluster()
-            outcome = PARTS[part]()
-        except (AssertionError, OSError, subprocess.SubprocessError, ElementTree.ParseError) as error:
-            outcome = Outcome(failed=[f"{part}: {error}"])
-        for reason in outcome.skipped:
-            print(f"    skipped {reason}")
-        for name in outcome.failed:
-            print(f"    failed  {name}")
-        print(f"    {part}: {outcome.note or f'{outcome.passed} passed, {len(outcome.failed)} failed, {len(outcome.skipped)} skipped'}"
-              f" in {time.monotonic() - began:.1f} s", flush=True)
-        total.add(outcome)
+        if part != parts[-1] and may_run_aside(part) and build("dev"):
+            aside.append(Aside(part))
+        else:
+            total.add(run_part(part))
+    for one in aside:
+        print(f"==> {one.part}", flush=True)
+        total.add(one.end())
     print(f"{total.passed} passed, {len(total.failed)} failed, {len(total.skipped)} skipped")
     return 1 if total.failed else 0
 

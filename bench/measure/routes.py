@@ -30,4 +30,4 @@ def measure(bench: Bench) -> Section:
             row.at_most(5)
     return Section("GP3", "a route change is live", list(rows.values()),
                    [f"{CHANGES} changes a repeat (gateway_bench): from the call of the gateway's adapter, files on disk included, to the end of the "
-                    "first request that follows it; that one must be answered by the new instance. A switch puts one file on disk (fsync of file and folder), a host more puts two."])
+                    "first request that follows it; that one must be answered by the new instance. A switch puts one file on disk (its data is synced before its name is changed), a host more puts two."])

@@ -66,10 +66,10 @@ struct Services {
     std::shared_ptr<const crypto::Box> box;  // what other Locos seal for this one
     RegistryTokenFn registry_token;
     std::string version;
-    std::string build_host;  // the registry's host as the client's engine reaches it
-    ManifestFn manifests;    // of a release, on Kubernetes
-    Time started_at = {};    // of this loco-api
-    std::string server_id;   // of its data folder: no other loco-api has it at the same time
+    std::string build_host;         // the registry's host as the client's engine reaches it
+    ManifestFn manifests;           // of a release, on Kubernetes
+    Time started_at = {};           // of this loco-api
+    std::string server_id;          // of its data folder: no other loco-api has it at the same time
     std::string external_url = {};  // where clients reach the API
     std::vector<Examination> examinations = {};
     std::shared_ptr<Doctor> doctor = std::make_shared<Doctor>();

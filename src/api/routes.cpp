@@ -19,10 +19,11 @@ constexpr std::array kRoutes{
     Route{get, "/api/v1/me", "get_me", self, get_me, "Who I am, and my teams", "", "Me"},
     Route{get, "/api/v1/doctor", "get_doctor", self, get_doctor,
           "What the server knows of its own health, and what mends it", "", "Doctor"},
-    Route{get, "/api/v1/machine", "get_machine", self, get_machine,
-          "The machine that runs the apps: its memory, CPU and disks, what is free, which of my apps "
-          "hold how much; 404 on a cluster",
-          "", "Machine"},
+    Route{
+        get, "/api/v1/machine", "get_machine", self, get_machine,
+        "The machine that runs the apps: its memory, CPU and disks, what is free, which of my apps "
+        "hold how much; 404 on a cluster",
+        "", "Machine"},
 
     Route{get, "/api/v1/teams/{team}/apps", "list_apps", app_read, list_apps,
           "The team's apps, by name", "", "AppList"},

@@ -160,7 +160,8 @@ void Invocation::note(std::string_view text) {
 }
 
 void Invocation::warn(std::string_view text) {
-    terminal_.err(styled("warning:", Style::yellow, colour_err()) + " " + harmless_lines(text) + "\n");
+    terminal_.err(styled("warning:", Style::yellow, colour_err()) + " " + harmless_lines(text) +
+                  "\n");
 }
 
 Result<bool> Invocation::confirm(std::string_view question, std::string_view flag) {

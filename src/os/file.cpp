@@ -62,8 +62,7 @@ Result<std::string> read_file(const std::filesystem::path& path, std::size_t max
     }
 }
 
-Result<> write_file_atomically(const std::filesystem::path& path, std::string_view contents,
-                               mode_t mode) {
+Result<> replace_file(const std::filesystem::path& path, std::string_view contents, mode_t mode) {
     std::string temporary = path.string() + ".XXXXXX";
     const Descriptor fd(::mkostemp(temporary.data(), O_CLOEXEC));
     if (!fd.ok()) return fail_errno(errno, "create " + temporary);
@@ -76,10 +75,13 @@ Result<> write_file_atomically(const std::filesystem::path& path, std::string_vi
         }
         return {};
     }();
-    if (!result) {
-        ::unlink(temporary.c_str());
-        return result;
-    }
+    if (!result) ::unlink(temporary.c_str());
+    return result;
+}
+
+Result<> write_file_atomically(const std::filesystem::path& path, std::string_view contents,
+                               mode_t mode) {
+    LOCO_TRY(replace_file(path, contents, mode));
     return sync_directory(path.has_parent_path() ? path.parent_path() : ".");
 }
 

@@ -18,7 +18,12 @@ namespace loco::os {
 [[nodiscard]] Result<std::string> read_file(const std::filesystem::path& path,
                                             std::size_t max_bytes = 16U << 20);
 
-// Writes a temporary file beside it, fsyncs it, renames it over `path`, fsyncs the folder.
+// Writes a temporary file beside it, fsyncs it, renames it over `path`: whoever opens it finds the former file or this one, whole. After a
+// power failure the former may be there again, which is for what can be made anew.
+[[nodiscard]] Result<> replace_file(const std::filesystem::path& path, std::string_view contents,
+                                    mode_t mode = 0644);
+
+// The same, and fsyncs the folder: this one stays.
 [[nodiscard]] Result<> write_file_atomically(const std::filesystem::path& path,
                                              std::string_view contents, mode_t mode = 0644);
 

@@ -170,8 +170,12 @@ void Supervisor::note_death(Entry& entry) {
     const auto now = steady_clock::now();
     std::chrono::milliseconds pause(0);
     if (!entry.was_ready) {
-        pause = std::min<std::chrono::milliseconds>(
-            kMaxBackoff, std::chrono::seconds(1LL << std::min(entry.failed_starts, 5)));
+        // The first may have been killed before it was ready; only one that fails again can't start.
+        pause = entry.failed_starts == 0
+                    ? kPause
+                    : std::min<std::chrono::milliseconds>(
+                          kMaxBackoff,
+                          std::chrono::seconds(1LL << std::min(entry.failed_starts - 1, 5)));
         ++entry.failed_starts;
     } else if (now - entry.started_at < kSettled) {
         pause = kPause;

@@ -50,7 +50,7 @@ class Supervisor {
     [[nodiscard]] Result<bool> ensure(const Service& service);
     // Watches all services that were ensured, and starts those that die again. One that had been ready: at once, or after
     // 100 ms when it had been started less than a second before; however often in a row, as it served each time. One that
-    // was not ready yet: after 1, 2, 4 … 30 s. Returns when `stop` (asked every 200 ms) says so. Stops nothing. `tick` is
+    // was not ready yet: after 100 ms, then 1, 2, 4 … 30 s. Returns when `stop` (asked every 200 ms) says so. Stops nothing. `tick` is
     // called in every round, at least every 200 ms; it may call what follows.
     void watch(const std::function<bool()>& stop, const std::function<void()>& tick = {});
     // Asks one that was ensured to end (as Service::stop_signal says, or with `signal`), and does not start it again

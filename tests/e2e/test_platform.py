@@ -1,7 +1,6 @@
 """The platform itself: started, stopped, killed in parts, and removed without a trace."""
 import contextlib
 import os
-import random
 import signal
 import socket
 import sqlite3
@@ -17,9 +16,6 @@ from support.platform import BINARIES
 from support.wait import until
 
 pytestmark = pytest.mark.one_machine("the parts that `loco up` runs")
-
-# Random moments of a deploy at which loco-api is killed; more on request.
-KILLS = int(os.environ.get("LOCO_TEST_KILLS", "30"))
 
 
 def test_up_again_is_quick_and_changes_nothing(loco, app):
@@ -100,34 +96,6 @@ def test_a_killed_registry_comes_back_and_deploys_go_on(loco, app):
     until(lambda: (loco.pid("registry") or old) != old, 15)
     until(lambda: loco.deploy(folder.image("2"), expect=None).status == 0, 30)
     assert loco.release("stored") == "v2"
-
-
-def test_loco_api_killed_at_random_moments_of_deploys_loses_and_orphans_nothing(loco, app):
-    seed = int(os.environ.get("LOCO_TEST_SEED", random.randrange(1 << 32)))
-    chance = random.Random(seed)
-    print(f"LOCO_TEST_SEED={seed}")
-    folder = app("survivor")
-    loco.deploy(folder)
-    acknowledged = [one["release"] for one in loco.releases("survivor")]
-    for number in range(KILLS):
-        process = loco.start("deploy", folder.image(f"kill-{number}").path)
-        pause = chance.uniform(0.05, 2.0)
-        began = time.monotonic()
-        until(lambda: time.monotonic() - began > pause or process.poll() is not None, 10, every=0.005)
-        loco.kill("loco-api")
-        until(lambda: web.fetch(loco.api, "127.0.0.1", "/api/v1/version").status == 200, 15, "loco-api is back")
-        loco.finish(process, ["deploy"])
-        done = until(lambda: all(one["ended_at"] for one in loco.call("GET", f"{loco.path('survivor')}/deployments").json()["items"]) or None,
-                     60, f"every deployment has ended (kill {number} after {pause:.2f} s)")
-        assert done
-        now = [one["release"] for one in loco.releases("survivor")]
-        assert set(acknowledged) <= set(now), f"lost {set(acknowledged) - set(now)}"
-        acknowledged = now
-        live = next(one["release"] for one in loco.releases("survivor") if one["live"])
-        until(lambda: loco.release("survivor") == live, 20)
-    loco.settled("survivor", 1)
-    loco.deploy(folder.image("last"))
-    assert loco.fetch("survivor").json()["version"] == "last"
 
 
 def test_a_second_platform_on_the_same_data_is_refused(loco):

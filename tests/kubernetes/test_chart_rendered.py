@@ -11,7 +11,7 @@ import yaml
 
 from support import schemas
 from support.chart import CHART, NAMESPACE, run_helm
-from support.cluster import REPO, TESTBED
+from support.cluster import kubeconform
 from support.platform import BINARIES
 from support.wait import until
 
@@ -81,12 +81,6 @@ def test_every_variant_is_admitted_by_the_api_server_under_the_restricted_standa
 
 
 def test_every_variant_is_valid_by_the_schemas_of_the_api_server(cluster, tmp_path):
-    missing = subprocess.run([TESTBED / "build-peers", "--check", "kubeconform"], capture_output=True, text=True)
-    if missing.returncode == 3:
-        pytest.skip(missing.stderr.strip())
-    if missing.returncode:
-        subprocess.run([TESTBED / "build-peers", "kubeconform"], check=True, timeout=900)
-    peers = Path(os.environ.get("LOCO_PEERS") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "loco-peers")
     location = schemas.write(json.loads(cluster.kubectl("get", "--raw", "/openapi/v2").stdout), tmp_path)
     files, count = [], 0
     for number, words in enumerate(VARIANTS.values()):
@@ -94,16 +88,12 @@ def test_every_variant_is_valid_by_the_schemas_of_the_api_server(cluster, tmp_pa
         files.append(tmp_path / f"variant-{number}.yaml")
         files[-1].write_text("---\n".join(yaml.safe_dump(one) for one in objects))
         count += len([one for one in objects if one["kind"] not in FOREIGN])
-
-    def check(*these: Path) -> subprocess.CompletedProcess:
-        return subprocess.run([peers / "bin/kubeconform", "-strict", "-summary", "-output", "json", "-skip", ",".join(FOREIGN),
-                               "-schema-location", location, *these], capture_output=True, text=True, timeout=120)
-    done = check(*files)
+    done = kubeconform(location, "-skip", ",".join(FOREIGN), *files)
     said = json.loads(done.stdout)
     assert done.returncode == 0 and said["summary"]["valid"] == count, said.get("resources")
     broken = tmp_path / "broken.yaml"
     broken.write_text(files[0].read_text().replace("maxSurge:", "maxSurg:"))
-    assert check(broken).returncode == 1, "it would have told"
+    assert kubeconform(location, "-skip", ",".join(FOREIGN), broken).returncode == 1, "it would have told"
 
 
 @pytest.mark.parametrize("name", VARIANTS)

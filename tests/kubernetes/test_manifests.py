@@ -2,7 +2,6 @@
 import hashlib
 import io
 import json
-import os
 import subprocess
 import tarfile
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support import probe, schemas, web
-from support.cluster import GATEWAY_PORT, TESTBED
+from support.cluster import GATEWAY_PORT, kubeconform
 from support.wait import until
 
 GOLDEN = Path(__file__).resolve().parent.parent / "unit/cluster/golden"
@@ -70,18 +69,8 @@ def test_a_pod_of_each_process_is_admitted_under_the_restricted_profile(cluster,
 
 
 def test_each_app_is_valid_by_the_schemas_of_the_api_server(cluster, tmp_path):
-    missing = subprocess.run([TESTBED / "build-peers", "--check", "kubeconform"], capture_output=True, text=True)
-    if missing.returncode == 3:
-        pytest.skip(missing.stderr.strip())
-    if missing.returncode:
-        subprocess.run([TESTBED / "build-peers", "kubeconform"], check=True, timeout=900)
-    cache = Path(os.environ.get("LOCO_PEERS") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "loco-peers")
     location = schemas.write(json.loads(cluster.kubectl("get", "--raw", "/openapi/v2").stdout), tmp_path)
-
-    def check(*files: Path) -> subprocess.CompletedProcess:
-        return subprocess.run([cache / "bin/kubeconform", "-strict", "-summary", "-output", "json", "-schema-location", location, *files],
-                              capture_output=True, text=True, timeout=300)
-    done = check(*MANIFESTS)
+    done = kubeconform(location, *MANIFESTS)
     said = json.loads(done.stdout)
     assert done.returncode == 0, said["resources"]
     assert said["summary"]["valid"] >= 8 * len(MANIFESTS) and said["summary"]["skipped"] == 0
@@ -92,7 +81,7 @@ def test_each_app_is_valid_by_the_schemas_of_the_api_server(cluster, tmp_path):
         text = (GOLDEN / "03_health.yaml").read_text()
         assert right in text
         broken.write_text(text.replace(right, wrong))
-        assert check(broken).returncode == 1, wrong
+        assert kubeconform(location, broken).returncode == 1, wrong
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,5 @@
 """The Kubernetes cluster of the tests: the one of LOCO_TEST_KUBECONFIG, else one of our own (testbed/cluster)."""
+import contextlib
 import json
 import os
 import shutil
@@ -7,9 +8,11 @@ import tempfile
 import uuid
 from pathlib import Path
 
+import pytest
+
 REPO = Path(__file__).resolve().parent.parent.parent
 TESTBED = REPO / "tests/testbed"
-PEERS = ("kube", "traefik", "gateway_crds", "coredns", "helm")
+PEERS = ("kube", "traefik", "gateway_crds", "coredns", "helm", "kubeconform")
 # Of what only a cluster of our own has: busybox, under the name of the container that holds a pod's namespaces.
 BUSYBOX = "loco.test/pause:1"
 GATEWAY_PORT = 18000
@@ -52,17 +55,34 @@ class Cluster:
         subprocess.run([TESTBED / "cluster", "load", self.own, archive], check=True, capture_output=True, timeout=120)
 
 
-def need_peers() -> None:
-    """Builds what the cluster is made of, with its progress shown, where that was not done before."""
-    missing = subprocess.run([TESTBED / "build-peers", "--check", *PEERS], capture_output=True, text=True)
+def need_peers(*names: str) -> None:
+    """Builds what the cluster and its tests are made of, with its progress shown, where that was not done before."""
+    missing = subprocess.run([TESTBED / "build-peers", "--check", *names], capture_output=True, text=True)
     if missing.returncode == 3:
-        raise NotHere(f"no cluster: LOCO_TEST_KUBECONFIG is not set, and {missing.stderr.strip()}")
+        raise NotHere(missing.stderr.strip())
     if missing.returncode:
-        print("    building the parts of a Kubernetes cluster, once: 12 to 25 minutes", flush=True)
-        built = subprocess.run([TESTBED / "build-peers", *PEERS], timeout=3600).returncode
+        print(f"    building what a Kubernetes cluster is tested with, once ({' '.join(names)}): 12 to 25 minutes for all", flush=True)
+        built = subprocess.run([TESTBED / "build-peers", *names], timeout=3600).returncode
         if built == 3:
-            raise NotHere("no cluster: LOCO_TEST_KUBECONFIG is not set, and the modules of its parts cannot be downloaded (shown above)")
+            raise NotHere("the modules of its parts cannot be downloaded (shown above)")
         assert built == 0, "the parts of a Kubernetes cluster could not be built: shown above"
+
+
+def find_peers() -> None:
+    """All of them, while there is a network. What cannot be had, bring_up() tells."""
+    with contextlib.suppress(NotHere, AssertionError, subprocess.SubprocessError):
+        need_peers(*PEERS)
+
+
+def kubeconform(location: str, *words) -> subprocess.CompletedProcess:
+    """Checks manifests against the schemas at that location; its answer is JSON."""
+    try:
+        need_peers("kubeconform")
+    except NotHere as reason:
+        pytest.skip(str(reason))
+    cache = Path(os.environ.get("LOCO_PEERS") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "loco-peers")
+    return subprocess.run([cache / "bin/kubeconform", "-strict", "-summary", "-output", "json", "-schema-location", location, *words],
+                          capture_output=True, text=True, timeout=300)
 
 
 def bring_up() -> Cluster:
@@ -75,7 +95,10 @@ def bring_up() -> Cluster:
         return one
     if os.geteuid() != 0:
         raise NotHere("no cluster: LOCO_TEST_KUBECONFIG is not set, and only root can bring one up here")
-    need_peers()
+    try:
+        need_peers(*PEERS)
+    except NotHere as reason:
+        raise NotHere(f"no cluster: LOCO_TEST_KUBECONFIG is not set, and {reason}") from None
     folder = Path(tempfile.mkdtemp(prefix="loco-cluster-"))
     # To a file: what `up` leaves running would hold a pipe open.
     with (folder.parent / f"{folder.name}.log").open("w+") as log:

@@ -5,6 +5,7 @@ import socket
 import sqlite3
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
 from support.wait import until
 
@@ -21,13 +22,25 @@ class Ledger:
 
     def note(self, app: str, containers: int = 1) -> None:
         """The releases that the app has now have been told to somebody."""
-        self.acknowledged.setdefault(app, set()).update(one["release"] for one in self.loco.releases(app))
+        self.acknowledged.setdefault(app, set()).update(one["release"] for one in self._releases(app))
         self.containers[app] = containers
 
     def forget(self, app: str) -> None:
         """Its destruction was acknowledged."""
         self.acknowledged.pop(app, None)
         self.containers.pop(app, None)
+
+    def _releases(self, app: str) -> list[dict]:
+        """All of them, page after page."""
+        path, cursor, found = f"{self.loco.path(app)}/releases", "", []
+        while True:
+            answer = self.loco.call("GET", f"{path}?{cursor}limit=100")
+            assert answer.status == 200, answer.text
+            page = answer.json()
+            found += page["items"]
+            if not page.get("next_cursor"):
+                return found
+            cursor = f"cursor={quote(page['next_cursor'])}&"
 
     def hold(self, what: str = "", within: float = 60) -> None:
         until(self._hold, within, f"the invariants hold {what}".strip(), every=0.2)
@@ -36,7 +49,7 @@ class Ledger:
         loco = self.loco
         self._rows()
         for app, releases in self.acknowledged.items():
-            found = loco.releases(app)
+            found = self._releases(app)
             now = {one["release"] for one in found}
             assert releases <= now, f"{app}: acknowledged and lost: {releases - now}"
             live = [one["release"] for one in found if one["live"]]

@@ -1,5 +1,10 @@
 """Steady load that never retries: every request that is not answered as it should be is counted, with its reason."""
+import contextlib
 import http.client
+import re
+import signal
+import subprocess
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -8,13 +13,14 @@ from support import web
 
 
 class Load:
-    """Keep-alive POSTs to /echo from some connections, and WebSocket echoes from others, until stopped.
+    """Keep-alive POSTs to /echo from some connections, WebSocket echoes and short streams of server-sent events from others, until stopped.
 
         with Load(port, host, posts=4, sockets=2) as load: …
         assert load.failures == {}
     """
 
-    def __init__(self, port: int, host: str, posts: int = 4, sockets: int = 0, pause: float = 0.002, path: str = "/echo"):
+    def __init__(self, port: int, host: str, posts: int = 4, sockets: int = 0, streams: int = 0, pause: float = 0.002,
+                 path: str = "/echo"):
         self.port, self.host, self.pause, self.path = port, host, pause, path
         self.requests = 0
         self.failures: Counter[str] = Counter()
@@ -23,6 +29,7 @@ class Load:
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._post) for _ in range(posts)]
         self._threads += [threading.Thread(target=self._talk) for _ in range(sockets)]
+        self._threads += [threading.Thread(target=self._listen) for _ in range(streams)]
 
     def __enter__(self) -> "Load":
         for thread in self._threads:
@@ -88,6 +95,51 @@ class Load:
             self._stop.wait(0.02)
         if socket:
             socket.close()
+
+    def _listen(self) -> None:
+        """A stream that is shorter than an instance is given to end is heard to its end."""
+        while not self._stop.is_set():
+            try:
+                heard = len(list(web.server_sent_events(self.port, self.host, f"/sse?n={EVENTS}&every_ms=40")))
+                self._count(None if heard == EVENTS else f"a stream ended after {heard} of {EVENTS} events")
+            except (OSError, AssertionError, http.client.HTTPException) as error:
+                self._count(f"a stream: {type(error).__name__}: {error}")
+
+
+EVENTS = 25
+HAMMER = """
+wrk.method = "POST"
+wrk.body = string.rep("a request's body, ", 20)
+local wrong = 0
+function response(status, headers, body)
+  if status ~= 200 or body ~= wrk.body then wrong = wrong + 1; print("wrong " .. status) end
+end
+"""
+
+
+class Hammer:
+    """As many keep-alive POSTs to /echo as a few connections can make: wrk, which does not retry and counts what fails."""
+
+    def __init__(self, port: int, host: str, connections: int, at_most_s: int):
+        self.script = tempfile.NamedTemporaryFile("w", suffix=".lua")
+        self.script.write(HAMMER)
+        self.script.flush()
+        self.words = ["wrk", "-t1", f"-c{connections}", f"-d{at_most_s}s", "--timeout", "15s", "-s", self.script.name, "-H", f"Host: {host}",
+                      f"http://127.0.0.1:{port}/echo"]
+        self.requests = 0
+        self.failures: list[str] = []
+
+    def __enter__(self) -> "Hammer":
+        self.process = subprocess.Popen(self.words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        return self
+
+    def __exit__(self, *_) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGINT)   # it ends with its report
+        said, _ = self.process.communicate(timeout=60)
+        self.requests = int(re.search(r"(\d+) requests in", said)[1])
+        self.failures = [line.strip() for line in said.splitlines() if line.startswith("wrong") or "Socket errors" in line or "Non-2xx" in line]
+        self.script.close()
 
 
 def during(load: Load, at_least: int, within: float = 30) -> None:

@@ -15,6 +15,13 @@ def enter(path: str) -> None:
             raise OSError(ctypes.get_errno(), f"setns {path}")
 
 
+def unshare() -> None:
+    """Moves this process, which has one thread, and what it starts into a namespace that ends with them: a loopback device and nothing else."""
+    if libc.unshare(CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "unshare")
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
 @contextlib.contextmanager
 def own(name: str):
     """Within it this thread has a loopback device and nothing else."""

@@ -178,7 +178,7 @@ Result<SlotFiles> SlotFiles::open(std::filesystem::path data_dir) {
                 "a file of the gateway's routes is damaged and made anew: " + path.string(),
                 slot.error());
             slot = Slot{.number = number};
-            LOCO_TRY(os::write_file_atomically(path, render(*slot)));
+            LOCO_TRY(os::replace_file(path, render(*slot)));
         }
         files.index(*slot);
         files.slots_.push_back(std::move(*slot));
@@ -190,7 +190,7 @@ Result<> SlotFiles::put(const Slot& slot) {
     auto& held = slots_.at(static_cast<std::size_t>(slot.number - 1));
     if (held == slot) return {};
     const auto path = data_dir_ / "slots" / (backend_name(slot.number) + ".cfg");
-    LOCO_TRY(os::write_file_atomically(path, render(slot)));
+    LOCO_TRY(os::replace_file(path, render(slot)));
     if (routes_of(held) != routes_of(slot) || held.without_endpoint != slot.without_endpoint ||
         held.used != slot.used) {
         unindex(held);
@@ -205,16 +205,16 @@ Result<> SlotFiles::grow(int by) {
         Slot slot;
         slot.number = count() + 1;
         const auto path = data_dir_ / "slots" / (backend_name(slot.number) + ".cfg");
-        LOCO_TRY(os::write_file_atomically(path, render(slot)));
+        LOCO_TRY(os::replace_file(path, render(slot)));
         slots_.push_back(std::move(slot));
     }
     return {};
 }
 
 Result<> SlotFiles::write_maps() {
-    if (routes_dirty_) LOCO_TRY(os::write_file_atomically(routes_map(), render_map(routes_)));
+    if (routes_dirty_) LOCO_TRY(os::replace_file(routes_map(), render_map(routes_)));
     routes_dirty_ = false;
-    if (starting_dirty_) LOCO_TRY(os::write_file_atomically(starting_map(), render_map(starting_)));
+    if (starting_dirty_) LOCO_TRY(os::replace_file(starting_map(), render_map(starting_)));
     starting_dirty_ = false;
     return {};
 }
