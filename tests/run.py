@@ -277,12 +277,15 @@ class Aside:
         with self.log.open("w") as log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
+        # What is made once and needs a network is made where there is one.
+        if self.part in NEED_CLUSTER:
+            clusters.find_peers()
+        else:
+            engines.find_base_images(engine)
         engine = None
         for name in ("DOCKER_HOST", "LOCO_TEST_OWN_ENGINE"):
             os.environ.pop(name, None)
         try:
-            if self.part in NEED_CLUSTER:
-                clusters.find_peers()   # where the network is
             netns.unshare()
             answer.send(run_part(self.part))
         finally:

@@ -1,4 +1,5 @@
 """The container engine of the tests: the one at DOCKER_HOST or on the usual socket, else a daemon of our own."""
+import contextlib
 import json
 import os
 import re
@@ -46,6 +47,12 @@ class Engine:
 
     def base_images(self, *names: str) -> None:
         subprocess.run([REPO / "tests/testbed/base-images", *names], env=dict(os.environ, DOCKER_HOST=self.host), check=True)
+
+
+def find_base_images(engine: Engine) -> None:
+    """All of them, while there is a network; they are kept for every engine. What cannot be had, the test that needs it tells."""
+    with contextlib.suppress(subprocess.SubprocessError, OSError):
+        engine.base_images("python:3.11-slim", "golang:1-bookworm")
 
 
 def answers(host: str) -> bool:

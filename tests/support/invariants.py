@@ -76,8 +76,7 @@ class Ledger:
             assert not locked, f"apps that are locked, half switched or half destroyed: {locked}"
             for identifier, diagnosis in copy.execute("SELECT id, diagnosis_json FROM deployments WHERE state = 'failed'"):
                 told = json.loads(diagnosis or "{}")
-                # What a client reports of its own build, it has told itself, with what to do.
-                assert told.get("code") and (told.get("next_steps") or told["phase"] == "building"), f"{identifier} failed without saying why or what next: {diagnosis}"
+                assert told.get("code") and told.get("next_steps"), f"{identifier} failed without saying why or what next: {diagnosis}"
             rows = copy.execute("SELECT apps.name, instances.id, instances.address, instances.state, instances.instance_set = apps.live_set "
                                 "FROM instances JOIN apps ON apps.id = instances.app").fetchall()
             names = {name for name, in copy.execute("SELECT name FROM apps")}

@@ -287,7 +287,7 @@ Result<> SimulatedRuntime::start_locked(const ContainerSpec& spec) {
                         "address " + spec.instance.address + " is already in use");
         }
     }
-    SimulatedBehaviour behaviour = behave_ ? behave_(spec) : image->second.behaviour;
+    const SimulatedBehaviour behaviour = behave_ ? behave_(spec) : image->second.behaviour;
     Container& container = containers_[key];
     container.spec = spec;
     container.seen = {};
@@ -297,6 +297,7 @@ Result<> SimulatedRuntime::start_locked(const ContainerSpec& spec) {
     container.seen.runtime_id =
         spec.instance.id.str() + "-" + std::to_string(spec.instance.attempt);
     container.seen.address = spec.instance.address;
+    container.behaviour = behaviour;
     if (!behaviour.refused.empty()) {
         container.seen.error = behaviour.refused;
         return fail(ErrorKind::refused, behaviour.refused, {}, "command_not_startable");
@@ -309,7 +310,6 @@ Result<> SimulatedRuntime::start_locked(const ContainerSpec& spec) {
         container.dies_with = behaviour.oom_killed ? kKilled : behaviour.exit_code;
         container.dies_oom = behaviour.oom_killed;
     }
-    container.behaviour = std::move(behaviour);
     return {};
 }
 

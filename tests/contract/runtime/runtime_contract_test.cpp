@@ -271,6 +271,37 @@ TEST_P(RuntimeContract, what_runs_uses_memory) {
     EXPECT_GE(usage->front().cpu_millis, 0);
 }
 
+TEST_P(RuntimeContract, a_look_at_what_runs_tells_its_sockets_and_its_memory) {
+    const auto spec = bed_->spec(Does::sleep, 1, 10);
+    MUST(start(spec));
+    const auto seen = runtime().examine(spec.instance.id);
+    ASSERT_TRUE(seen.listeners);
+    EXPECT_TRUE(seen.listeners->empty());
+    ASSERT_TRUE(seen.memory_peak_bytes);
+    EXPECT_GT(*seen.memory_peak_bytes, 0);
+    EXPECT_LE(*seen.memory_peak_bytes, spec.instance.memory_bytes);
+    EXPECT_EQ(seen.processes_at_limit, false);
+    EXPECT_FALSE(seen.program) << "only of what could not be run";
+}
+
+TEST_P(RuntimeContract, a_look_at_what_could_not_be_run_tells_of_its_program) {
+    const auto spec = bed_->spec(Does::nothing_such_a_program, 1, 10);
+    if (start(spec)) ASSERT_TRUE(bed_->eventually([&] { return has_exited(spec); }));
+    const auto seen = runtime().examine(spec.instance.id);
+    ASSERT_TRUE(seen.program);
+    EXPECT_EQ(seen.program->file, ProgramFacts::File::missing);
+    EXPECT_NE(spec.command.front().find(seen.program->path), std::string::npos);
+    EXPECT_FALSE(seen.listeners) << "it does not run";
+}
+
+TEST_P(RuntimeContract, a_look_at_what_is_not_there_sees_nothing) {
+    const auto spec = bed_->spec(Does::sleep, 1, 10);
+    EXPECT_EQ(runtime().examine(spec.instance.id), ContainerFacts{});
+    MUST(start(spec));
+    MUST(runtime().remove(spec.instance.id));
+    EXPECT_EQ(runtime().examine(spec.instance.id), ContainerFacts{});
+}
+
 TEST_P(RuntimeContract, the_machine_has_cores_and_memory) {
     const auto machine = runtime().machine();
     MUST(machine);

@@ -32,7 +32,14 @@ SimulatedBehaviour behaviour_of(const ContainerSpec& spec) {
         behaviour.exits_after = milliseconds(50);
         behaviour.oom_killed = true;
     }
-    if (what == "nothing") behaviour.refused = "exec: \"nothing\": no such file or directory";
+    if (what == "nothing") {
+        behaviour.refused = "exec: \"nothing\": no such file or directory";
+        behaviour.facts.program = {.path = "nothing", .file = ProgramFacts::File::missing};
+    } else {
+        behaviour.facts.listeners.emplace();
+        behaviour.facts.memory_peak_bytes = 1 << 20;
+        behaviour.facts.processes_at_limit = false;
+    }
     return behaviour;
 }
 
