@@ -63,7 +63,7 @@ void RegistryCollection::step() {
             supervisor_.release(options_.service);
             return enter(Step::starting);
         case Step::starting:
-            if (!supervisor_.is_ready(options_.service)) return;
+            if (!supervisor_.is_alive(options_.service)) return;
             handover_.finish(collected_);
             return enter(Step::idle);
     }

@@ -169,8 +169,8 @@ void Supervisor::note_death(Entry& entry) {
     if (entry.held) return;
     const auto now = steady_clock::now();
     std::chrono::milliseconds pause(0);
-    if (!entry.was_ready) {
-        // The first may have been killed before it was ready; only one that fails again can't start.
+    if (!entry.was_alive) {
+        // The first may have been killed before it was alive; only one that fails again can't start.
         pause = entry.failed_starts == 0
                     ? kPause
                     : std::min<std::chrono::milliseconds>(
@@ -186,16 +186,17 @@ void Supervisor::note_death(Entry& entry) {
                                              {"failed_starts", entry.failed_starts}});
 }
 
-void Supervisor::note_ready(Entry& entry) {
-    if (entry.was_ready) return;
+void Supervisor::note_alive(Entry& entry) {
+    if (entry.was_alive) return;
     if (!entry.asked.valid()) {
-        entry.asked = std::async(std::launch::async, entry.service.ready);
+        entry.asked = std::async(std::launch::async,
+                                 entry.service.alive ? entry.service.alive : entry.service.ready);
         entry.asked_of = entry.process.pid;
     }
     // Most answer at once.
     if (entry.asked.wait_for(kQuickAnswer) != std::future_status::ready) return;
     if (!entry.asked.get() || entry.asked_of != entry.process.pid) return;
-    entry.was_ready = true;
+    entry.was_alive = true;
     entry.failed_starts = 0;
 }
 
@@ -212,7 +213,7 @@ void Supervisor::note(Entry& entry) {
 
 void Supervisor::start_again(Entry& entry) {
     entry.restart_at.reset();
-    entry.was_ready = false;
+    entry.was_alive = false;
     entry.started_at = steady_clock::now();
     auto process = start(entry.service);
     if (!process) {
@@ -250,9 +251,9 @@ void Supervisor::release(const std::string& name) {
 
 bool Supervisor::runs(const std::string& name) { return entry(name).pidfd >= 0; }
 
-bool Supervisor::is_ready(const std::string& name) {
+bool Supervisor::is_alive(const std::string& name) {
     const auto& one = entry(name);
-    return one.pidfd >= 0 && one.was_ready;
+    return one.pidfd >= 0 && one.was_alive;
 }
 
 void Supervisor::watch(const std::function<bool()>& stop, const std::function<void()>& tick) {
@@ -260,16 +261,16 @@ void Supervisor::watch(const std::function<bool()>& stop, const std::function<vo
         if (tick) tick();
         std::vector<pollfd> descriptors;
         std::vector<Entry*> of;
-        bool all_ready = true;
+        bool all_alive = true;
         for (auto& entry : entries_) {
-            if (entry.pidfd >= 0) note_ready(entry);
+            if (entry.pidfd >= 0) note_alive(entry);
             if (entry.pidfd >= 0 && !entry.noted) note(entry);
-            all_ready = all_ready && entry.pidfd >= 0 && entry.was_ready;
+            all_alive = all_alive && entry.pidfd >= 0 && entry.was_alive;
             if (entry.pidfd < 0) continue;
             descriptors.push_back({.fd = entry.pidfd, .events = POLLIN, .revents = 0});
             of.push_back(&entry);
         }
-        const auto wait = all_ready ? std::chrono::milliseconds(200) : kAskEvery;
+        const auto wait = all_alive ? std::chrono::milliseconds(200) : kAskEvery;
         ::poll(descriptors.data(), descriptors.size(), static_cast<int>(wait.count()));
         for (std::size_t i = 0; i < descriptors.size(); ++i) {
             if ((descriptors[i].revents & POLLIN) != 0) note_death(*of[i]);

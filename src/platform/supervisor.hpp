@@ -20,6 +20,8 @@ struct Service {
     std::string name;  // "haproxy": RUN/haproxy.pid, LOG/haproxy.log
     os::Command command;
     std::function<bool()> ready;  // asked until it says yes
+    // Whether it does what depends on no other: one that dies later was able to start. Without it: ready.
+    std::function<bool()> alive = {};
     std::chrono::seconds ready_within{30};
     std::chrono::seconds stop_within{10};  // after SIGTERM, then SIGKILL
     int stop_signal = 15;
@@ -48,9 +50,9 @@ class Supervisor {
     // Makes sure that it runs and is ready; true when it had to be started. unavailable with the end of its log when it
     // ends at once or is not ready in time.
     [[nodiscard]] Result<bool> ensure(const Service& service);
-    // Watches all services that were ensured, and starts those that die again. One that had been ready: at once, or after
+    // Watches all services that were ensured, and starts those that die again. One that had been alive: at once, or after
     // 100 ms when it had been started less than a second before; however often in a row, as it served each time. One that
-    // was not ready yet: after 100 ms, then 1, 2, 4 … 30 s. Returns when `stop` (asked every 200 ms) says so. Stops nothing. `tick` is
+    // was not alive yet: after 100 ms, then 1, 2, 4 … 30 s. Returns when `stop` (asked every 200 ms) says so. Stops nothing. `tick` is
     // called in every round, at least every 200 ms; it may call what follows.
     void watch(const std::function<bool()>& stop, const std::function<void()>& tick = {});
     // Asks one that was ensured to end (as Service::stop_signal says, or with `signal`), and does not start it again
@@ -58,7 +60,7 @@ class Supervisor {
     void hold(const std::string& name, std::optional<int> signal = {});
     void release(const std::string& name);
     [[nodiscard]] bool runs(const std::string& name);
-    [[nodiscard]] bool is_ready(const std::string& name);
+    [[nodiscard]] bool is_alive(const std::string& name);
     // Stops one that was ensured and starts it again, ready.
     [[nodiscard]] Result<> restart(const std::string& name);
     // In the opposite order of ensure().
@@ -72,12 +74,12 @@ class Supervisor {
         os::ProcessIdentity process;
         int pidfd = -1;
         bool adopted = false;
-        bool was_ready = true;  // since its last start
+        bool was_alive = true;  // since its last start
         bool held = false;      // not to be started again
         bool noted = true;      // in its pid file
-        int failed_starts = 0;  // deaths in a row before it was ready
+        int failed_starts = 0;  // deaths in a row before it was alive
         std::future<bool> asked =
-            {};  // whether it is ready: the answer may take seconds, the watch has none
+            {};  // whether it is alive: the answer may take seconds, the watch has none
         pid_t asked_of = 0;
         std::chrono::steady_clock::time_point started_at;
         std::optional<std::chrono::steady_clock::time_point> restart_at;
@@ -87,7 +89,7 @@ class Supervisor {
     [[nodiscard]] Result<os::ProcessIdentity> start(const Service& service);
     [[nodiscard]] Result<> wait_ready(const Service& service, const os::ProcessIdentity& process);
     void note_death(Entry& entry);
-    void note_ready(Entry& entry);
+    void note_alive(Entry& entry);
     void note(Entry& entry);
     void start_again(Entry& entry);
     void end(Entry& entry);

@@ -142,6 +142,8 @@ Service api_service(const ServerConfig& config, const std::string& program) {
         .command = {.argv = {program, "serve", "--config", Layout(config.data_dir).server_config()},
                     .oom_score_adj = kOomScoreOfParts},
         .ready = [url = "http://" + config.ops_listen + "/readyz"] { return answers(url, 299); },
+        // It starts well also while the engine or the gateway is away.
+        .alive = [url = "http://" + config.ops_listen + "/healthz"] { return answers(url, 299); },
         .stop_within = std::chrono::seconds(20)};
 }
 

@@ -85,6 +85,25 @@ TEST_F(SupervisorTest, OneThatIsKilledAgainAndAgainIsBackAtOnceAsLongAsItGetsRea
     EXPECT_NE(now->pid, last);
 }
 
+TEST_F(SupervisorTest, OneThatIsAliveIsBackAtOnceThoughWhatItNeedsIsAway) {
+    constexpr int kStarts = 8;
+    Supervisor supervisor(directories_);
+    int starts = 0;
+    auto waiting = service();
+    waiting.before_start = [&] { ++starts; };
+    waiting.ready = [&] { return starts <= 1; };
+    waiting.alive = [] { return true; };
+    ASSERT_TRUE(supervisor.ensure(waiting));
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    supervisor.watch([&] {
+        if (supervisor.is_alive("daemon")) {
+            if (const auto now = running(directories_, "daemon")) ::kill(now->pid, SIGKILL);
+        }
+        return starts >= kStarts || std::chrono::steady_clock::now() > end;
+    });
+    EXPECT_EQ(starts, kStarts);  // one that is not alive would have been started 6 times
+}
+
 TEST_F(SupervisorTest, OneThatNeverGetsReadyIsStartedLessAndLessOften) {
     Supervisor supervisor(directories_);
     std::atomic<int> starts = 0;
@@ -111,7 +130,7 @@ TEST_F(SupervisorTest, OneThatAnswersAndDiesAtOnceAgainAndAgainIsStartedTenTimes
     const auto begin = std::chrono::steady_clock::now();
     const auto took = [&] { return std::chrono::steady_clock::now() - begin; };
     supervisor.watch([&] {
-        if (supervisor.is_ready("daemon")) {
+        if (supervisor.is_alive("daemon")) {
             if (const auto now = running(directories_, "daemon")) ::kill(now->pid, SIGKILL);
         }
         return starts >= kStarts || took() > std::chrono::seconds(60);

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <cstdlib>
 #include <filesystem>
+#include <future>
 
 #include "build/builder.hpp"
 #include "build/push.hpp"
@@ -99,8 +100,7 @@ Result<build::BuildRequest> build_request(const Job& job) {
 }
 
 // Builds; gives the image's id. Every failure has been reported to the server.
-Result<std::string> build_image(Job& job, BuildView& view, engine::Engine& engine) {
-    auto builder = build::DockerBuilder::find(engine.socket());
+Result<std::string> build_image(Job& job, BuildView& view, Result<build::DockerBuilder> builder) {
     if (!builder) {
         report_failure(job, builder.error(), {});
         return fail(builder.error());
@@ -343,6 +343,11 @@ Result<> run_deploy(Invocation& invocation) {
     if (invocation.has("--dry-run")) return dry_run(invocation, read, app_path, max_context);
 
     (void)interrupted();  // from here on Ctrl-C is ours to handle
+    const auto socket = find_engine(invocation.settings());
+    // Looked for while the server is asked: Docker's client takes longer to say its version than the server to answer.
+    std::future<Result<build::DockerBuilder>> builder;
+    if (socket && read.spec.build.image.empty())
+        builder = std::async(std::launch::async, build::DockerBuilder::find, *socket);
     LOCO_ASSIGN(auto deployment, begin(invocation, app_path, read.spec));
     const auto path = app_path + "/deployments/" + text_at(deployment, "id");
     Job job{.invocation = invocation,
@@ -354,15 +359,13 @@ Result<> run_deploy(Invocation& invocation) {
     json::value answer;
     {
         BuildView view(invocation);
-        const auto socket = find_engine(invocation.settings());
         if (!socket) {
             report_failure(job, socket.error(), {});
             return fail(socket.error());
         }
         engine::Engine engine(*socket);
-        LOCO_ASSIGN(const auto image_id, job.read.spec.build.image.empty()
-                                             ? build_image(job, view, engine)
-                                             : local_image(job, engine));
+        LOCO_ASSIGN(const auto image_id, builder.valid() ? build_image(job, view, builder.get())
+                                                         : local_image(job, engine));
         LOCO_ASSIGN(answer, report_image(job, view, engine, image_id));
     }
     return conclude(job, answer);
