@@ -139,7 +139,9 @@ std::optional<Cause> program_cause(const Facts& facts, const ProgramFacts& progr
 // By the words of who tried to run it; `after_look`: it had found the file.
 Cause words_cause(const Facts& facts, const ExecFailure& failure, bool after_look) {
     switch (failure.why) {
-        case ExecFailure::Why::not_allowed: return not_executable(failure.path);
+        case ExecFailure::Why::not_allowed:
+            if (failure.path.ends_with('/')) return is_folder(facts, failure.path);
+            return not_executable(failure.path);
         case ExecFailure::Why::folder: return is_folder(facts, failure.path);
         case ExecFailure::Why::format: {
             auto cause = no_first_line(failure.path);
@@ -316,6 +318,13 @@ Cause wrong_port(const Facts& facts, const std::vector<int>& ports, bool loopbac
     return out;
 }
 
+std::string if_longer(const Facts& facts) {
+    const bool grace = was_put_down(facts);
+    return std::string("if it needs longer to start: ") +
+           (grace ? "[health] grace" : "[deploy] timeout") + " in loco.toml (now " +
+           duration_text(grace ? facts.health.grace : facts.timeout) + ")";
+}
+
 // It runs and listens on nothing: what it wrote last may say what it waits for.
 Cause not_listening(const Facts& facts, std::string why) {
     if (const auto guess = guess_from(facts.tail, facts)) {
@@ -326,9 +335,7 @@ Cause not_listening(const Facts& facts, std::string why) {
     }
     return {.code = "not_listening",
             .why = std::move(why),
-            .next_steps = {use_port(facts) + ", on 0.0.0.0",
-                           "if it needs longer to start: [deploy] timeout in loco.toml (now " +
-                               duration_text(facts.timeout) + ")",
+            .next_steps = {use_port(facts) + ", on 0.0.0.0", if_longer(facts),
                            "if it serves nothing and only works: type = \"worker\" in loco.toml"}};
 }
 
@@ -339,9 +346,7 @@ Cause by_sockets(const Facts& facts) {
         return {.code = "never_healthy",
                 .why = "it has only now begun to listen on " + port +
                        ", or listens for IPv6 alone there",
-                .next_steps = {"if it needs longer to start: [deploy] timeout in loco.toml (now " +
-                                   duration_text(facts.timeout) + ")",
-                               "listen on 0.0.0.0, for IPv4"}};
+                .next_steps = {if_longer(facts), "listen on 0.0.0.0, for IPv4"}};
     }
     if (sockets.here_loopback) {
         return {.code = "loopback_only",
@@ -465,6 +470,22 @@ std::optional<SignalName> signal_of(int exit_code) {
     return SignalName{"signal " + std::to_string(exit_code - 128), {}};
 }
 
+bool was_put_down(const Facts& facts) {
+    constexpr int kKilled = 128 + 9;
+    constexpr int kTerminated = 128 + 15;
+    constexpr Millis kRounding{2'000};  // a cluster tells whole seconds
+    using enum HealthCheck::Saw;
+    const int code = facts.end.exit_code.value_or(0);
+    const bool asked = code == 0 || code == kKilled || code == kTerminated;
+    const bool failed = facts.check.saw != nothing && facts.check.saw != healthy;
+    if (!facts.on_cluster || !facts.ended || !asked || !failed || facts.end.oom_killed)
+        return false;
+    if (!facts.check.words.starts_with("startup: ")) return facts.moment == Moment::serving;
+    // Before it is healthy for the first time that costs nothing until its grace is over.
+    const auto grace = facts.health.grace + std::chrono::seconds(facts.health.failures);
+    return facts.ran_for && *facts.ran_for + kRounding >= grace;
+}
+
 std::string listener_text(const Listener& listener) {
     if (listener.kind == Listener::Kind::unix_socket) return listener.address + " (Unix socket)";
     const bool six = listener.address.find(':') != std::string::npos;
@@ -528,6 +549,7 @@ Cause end_cause(const Facts& facts) {
     const bool serving = facts.moment == Moment::serving;
     const bool ran = facts.moment != Moment::serving;
     if (end.oom_killed || (end.oom_within && code != 0 && ran)) return memory_cause(facts);
+    if (was_put_down(facts)) return health_cause(facts);
     const auto signal = signal_of(code);
     if (code == 0) {
         return {.code = serving ? "crashed" : "finished_at_start",
@@ -635,19 +657,90 @@ Cause health_cause(const Facts& facts) {
               .next_steps = {"see what it says: loco logs"}};
     if (is_asked_for(facts)) {
         out.next_steps.emplace_back(use_port(facts) + ", on 0.0.0.0");
-        out.next_steps.emplace_back(
-            "if it needs longer to start: [deploy] timeout in loco.toml "
-            "(now " +
-            duration_text(facts.timeout) + ")");
+        out.next_steps.push_back(if_longer(facts));
     }
     return out;
 }
+
+namespace {
+
+Cause image_cause(const std::string& words) {
+    const auto says = [&](std::string_view part) { return words.find(part) != std::string::npos; };
+    if (says("not found") || says("manifest unknown")) {
+        return {.code = "image_pull_failed",
+                .why = "the registry does not have its image any more: " + words,
+                .next_steps = {"build and push it again: loco deploy",
+                               "if nobody has removed it: check that the registry keeps its "
+                               "storage when it is restarted"},
+                .could_not_start = true};
+    }
+    std::vector<std::string> steps;
+    if (says("401") || says("403") || says("nauthorized") || says("denied")) {
+        steps = {
+            "see that loco-api answers where the registry asks for tokens, then deploy again: "
+            "loco redeploy"};
+    } else if (says("HTTP response to HTTPS client") || says("x509") || says("tls:")) {
+        steps = {
+            "have the nodes' container runtime ask the registry as it answers: by plain HTTP, "
+            "or with its certificate trusted",
+            "then deploy again: loco redeploy"};
+    } else {
+        steps = {
+            "check that the registry runs, and that the nodes reach it under the name that "
+            "Loco gives it",
+            "then deploy again: loco redeploy"};
+    }
+    return {.code = "image_pull_failed",
+            .why = "its node cannot fetch the image: " + words,
+            .next_steps = std::move(steps),
+            .could_not_start = true};
+}
+
+// A quota, a range or a policy of the cluster that lets its pods not be made.
+Cause limit_of_cluster(const std::string& words) {
+    const auto says = [&](std::string_view part) { return words.find(part) != std::string::npos; };
+    const auto why = "the cluster refuses to make one: " + words;
+    if (says("quota")) {
+        return {.code = "cluster_quota",
+                .why = why,
+                .next_steps = {"ask for less: [resources] and [scale] in loco.toml, or loco scale",
+                               "or have the quota of the app's namespace raised: kubectl get "
+                               "resourcequota -A"}};
+    }
+    if (says(" per Container is ") || says(" per Pod is ")) {
+        return {.code = "refused_by_cluster",
+                .why = why,
+                .next_steps = {"ask for what is allowed: [resources] in loco.toml",
+                               "or have the limits of the app's namespace changed: kubectl get "
+                               "limitrange -A"}};
+    }
+    return {.code = "refused_by_cluster",
+            .why = why,
+            .next_steps = {"it is a rule of those who run the cluster: have them except Loco's "
+                           "apps from it, or change it"}};
+}
+
+}  // namespace
 
 std::optional<Cause> cluster_cause(const Facts& facts) {
     const auto& words = facts.trouble_words;
     const auto says = [&](std::string_view part) { return words.find(part) != std::string::npos; };
     switch (facts.trouble) {
         case PodTrouble::none: return std::nullopt;
+        case PodTrouble::not_made:
+            return Cause{.code = "not_started",
+                         .why = "the cluster has made none",
+                         .next_steps = {"see whether the cluster is well: kubectl get --raw "
+                                        "'/readyz?verbose', kubectl get pods -n kube-system",
+                                        "then deploy again: loco redeploy"}};
+        case PodTrouble::not_started:
+            return Cause{.code = "not_started",
+                         .why = "its node has not started its container yet",
+                         .next_steps = {"if its image is large, or its node has much to do: "
+                                        "[deploy] timeout in loco.toml (now " +
+                                            duration_text(facts.timeout) + ")",
+                                        "see what its node says: kubectl describe pods, in the "
+                                        "app's namespace"}};
         case PodTrouble::unschedulable: {
             std::string what;
             if (says("Insufficient cpu")) what = "CPU";
@@ -661,13 +754,7 @@ std::optional<Cause> cluster_cause(const Facts& facts) {
                                         "ask for less: [resources] in loco.toml, or loco scale; or "
                                         "add a node"}};
         }
-        case PodTrouble::image_pull:
-            return Cause{.code = "image_pull_failed",
-                         .why = "its node cannot fetch the image: " + words,
-                         .next_steps = {"check that the nodes reach the registry under the name "
-                                        "that Loco gives it",
-                                        "then deploy again: loco redeploy"},
-                         .could_not_start = true};
+        case PodTrouble::image_pull: return image_cause(words);
         case PodTrouble::config:
             return Cause{.code = "config_missing",
                          .why = "what its environment comes from is not there: " + words,
@@ -686,14 +773,7 @@ std::optional<Cause> cluster_cause(const Facts& facts) {
                          .why = words.empty() ? "its node is lost" : words,
                          .next_steps = {"see the node: kubectl get nodes; its pods are started "
                                         "elsewhere by themselves after a while"}};
-        case PodTrouble::limited:
-            return Cause{.code = says("quota") ? "cluster_quota" : "refused_by_cluster",
-                         .why = "the cluster makes no pod for it: " + words,
-                         .next_steps = {says("quota") ? "ask for less: [resources] and [scale] in "
-                                                        "loco.toml; or have the namespace's quota "
-                                                        "raised"
-                                                      : "ask for less, or have the namespace's "
-                                                        "limits or the cluster's policy changed"}};
+        case PodTrouble::limited: return limit_of_cluster(words);
         case PodTrouble::deadline:
             return Cause{.code = "deadline",
                          .why = "it took longer than it may" + (words.empty() ? "" : ": " + words),

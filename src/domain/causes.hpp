@@ -28,6 +28,9 @@ struct Cause {
 // What a cluster says keeps it from running; none when it says nothing.
 [[nodiscard]] std::optional<Cause> cluster_cause(const Facts& facts);
 
+// The cluster has ended one that served because it failed its health checks.
+[[nodiscard]] bool was_put_down(const Facts& facts);
+
 // "SIGSEGV", and what it means; empty for an exit status that is no signal's.
 struct SignalName {
     std::string name;

@@ -59,7 +59,13 @@ std::string what_became(const Facts& facts, const Cause& cause) {
         if (facts.moment == Moment::serving) return "is not ready any more";
         if (facts.trouble == PodTrouble::unschedulable)
             return "got no node within " + duration_text(facts.timeout);
+        if (facts.trouble == PodTrouble::not_made || facts.trouble == PodTrouble::limited)
+            return "got no pod within " + duration_text(facts.timeout);
+        if (facts.trouble == PodTrouble::not_started)
+            return "was not started within " + duration_text(facts.timeout);
         out = "was not healthy within " + duration_text(facts.timeout);
+    } else if (was_put_down(facts)) {
+        out = "failed its health checks and was ended by the cluster";
     } else if (facts.end.oom_killed) {
         out = "was killed for memory";
     } else if (signal) {
@@ -86,8 +92,9 @@ std::string evidence_of(const Facts& facts, const Cause& cause) {
     };
     if (facts.end.runtime_error != cause.why) add(facts.end.runtime_error);
     for (const auto& line : cause.shows) add(line);
-    if (!facts.ended) {
-        if (facts.check.words != cause.why && !facts.check.words.empty())
+    if (!facts.ended || was_put_down(facts)) {
+        const bool asked = facts.trouble == PodTrouble::none;
+        if (asked && facts.check.words != cause.why && !facts.check.words.empty())
             add("the last health check: " + facts.check.words);
         if (facts.container.listeners && facts.port > 0) {
             std::string sockets;

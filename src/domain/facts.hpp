@@ -77,7 +77,9 @@ struct ContainerFacts {
 // What a cluster says keeps a pod from running.
 enum class PodTrouble : std::uint8_t {
     none,
+    not_made,       // the cluster has made no pod for it
     unschedulable,  // no node takes it
+    not_started,    // its node has not started its container yet
     image_pull,     // its node cannot fetch the image
     config,         // what its environment comes from is not there
     cannot_start,   // its container could not be made or started
@@ -114,7 +116,8 @@ struct Facts {
     // What became of it.
     bool ended = false;
     ContainerEnd end;
-    int crashes = 0;  // in a row, this one included
+    std::optional<Millis> ran_for;  // what has ended
+    int crashes = 0;                // in a row, this one included
     HealthCheck check;
     ContainerFacts container;
     std::string tail;  // its last output lines

@@ -16,7 +16,14 @@ struct Sort {
 
 bool has(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
 
+// A policy's refusal has the status that its author has chosen; 422 unless they did.
+bool is_policy(std::string_view words) {
+    return has(words, "ValidatingAdmissionPolicy ") ||
+           (has(words, "admission webhook ") && has(words, " denied the request"));
+}
+
 Sort sort_of(int status, std::string_view reason, std::string_view words) {
+    if (status >= 400 && status < 500 && is_policy(words)) status = 403;
     switch (status) {
         case 400:
         case 415:

@@ -81,6 +81,7 @@ struct ObservedPod {
     std::optional<int> exit_code;
     bool oom_killed = false;
     std::optional<Time> finished_at;
+    std::optional<Duration> ran_for;
     // Of one that terminates: until then a gateway may not have heard of it and still ask it, and it answers.
     std::optional<Time> asked_until;
     // Why it is not ready, in the cluster's words made short ("0/3 nodes are available: …", "readiness: GET /healthz answered

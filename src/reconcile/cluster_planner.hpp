@@ -20,7 +20,8 @@ class ClusterPlanner final : public Planner {
     void note_state(Instance& instance, const ObservedPod& pod, bool crashed);
     void add_new(const ObservedPod& pod);
     [[nodiscard]] bool is_missed(Instance& instance);  // its pod is not seen: true once that counts
-    void tell_removal(const Instance& instance, const std::string& how);
+    void tell_unhealthy(Instance& instance, const ObservedPod& pod);
+    void tell_removal(const Instance& instance, const ObservedPod* pod, const std::string& how);
     [[nodiscard]] bool is_mirrored(const ObservedPod& pod) const;
 
     // --- plan_cluster.cpp

@@ -262,8 +262,8 @@ Diagnosis ClusterPlanner::out_of_time(const Deployment& deployment) const {
                            .name = process.name,
                            .process = process.name,
                            .timeout = timeout,
-                           .check = {.words = "the cluster has made no pod for it"},
-                           .on_cluster = true});
+                           .on_cluster = true,
+                           .trouble = PodTrouble::not_made});
         }
     }
     if (!all.empty()) {

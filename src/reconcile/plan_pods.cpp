@@ -11,6 +11,8 @@ namespace {
 
 // A release command's pod that is not seen any more: what is seen may be older than the pod.
 constexpr auto kMissedFor = std::chrono::seconds(10);
+// What a health check saw is known a moment after the cluster has said that a pod is not ready.
+constexpr auto kWordsWithin = std::chrono::seconds(10);
 
 // How long a problem may pass by itself before it is told, or ends a rollout.
 std::optional<Duration> patience(const ObservedPod& pod) {
@@ -76,10 +78,14 @@ Facts ClusterPlanner::facts_of(const Instance& instance, const ObservedPod* seen
     if (seen == nullptr) return facts;
     facts.end.exit_code = seen->exit_code;
     facts.end.oom_killed = seen->oom_killed;
+    if (seen->ran_for) facts.ran_for = std::chrono::duration_cast<Millis>(*seen->ran_for);
     facts.check = seen->check;
     if (facts.check.words.empty()) facts.check.words = seen->problem;
     facts.trouble = trouble_of(*seen);
     facts.trouble_words = seen->problem;
+    const bool waits = seen->state == PodState::pending && !seen->node.empty() &&
+                       seen->problem.empty() && !seen->exit_code;
+    if (moment == Moment::late && waits) facts.trouble = PodTrouble::not_started;
     if (facts.trouble == PodTrouble::cannot_start) facts.end.runtime_error = seen->problem;
     if (facts.trouble == PodTrouble::unschedulable && cluster_.nodes && !cluster_.nodes->empty()) {
         // What of it is free only the scheduler knows.
@@ -106,10 +112,9 @@ void ClusterPlanner::before_deployments() {
         const ObservedPod* seen = pod(instance.id);
         if (seen != nullptr ? is_mirrored(*seen) : !is_missed(instance)) return false;
         if (seen == nullptr) {
-            tell_removal(instance, "is gone");
+            tell_removal(instance, nullptr, "is gone");
         } else if (seen->state == PodState::ended) {
-            tell_removal(instance,
-                         seen->problem.empty() ? "has ended" : "has ended: " + seen->problem);
+            tell_removal(instance, seen, "has ended");
         }
         gone_.push_back(*std::ranges::find(before_.instances, instance.id, &Instance::id));
         return true;
@@ -222,6 +227,7 @@ void ClusterPlanner::mirror(Instance& instance, const ObservedPod& seen) {
         tell(instance, "instance.crashed", diagnosis.message + "; the cluster starts it again",
              diagnosis.code);
     } else if (seen.state != PodState::waiting) {
+        tell_unhealthy(instance, seen);
         note_problem(instance, seen);
     }
     note_state(instance, seen, crashed);
@@ -232,8 +238,12 @@ void ClusterPlanner::note_problem(Instance& instance, const ObservedPod& seen) {
     if (!may_last) {
         instance.deadline.reset();
         const bool waits = seen.state == PodState::pending || seen.state == PodState::starting;
-        if (waits && !seen.problem.empty())
-            instance.last_problem = waiting_for(facts_of(instance, &seen, Moment::late), seen);
+        if (!waits || seen.problem.empty()) return;
+        const bool served = seen.was_ready && instance.set == rows_.app.live_set;
+        instance.last_problem =
+            served ? problem_of(diagnose(facts_of(instance, &seen, Moment::serving)),
+                                instance_name(instance))
+                   : waiting_for(facts_of(instance, &seen, Moment::late), seen);
         return;
     }
     if (!instance.deadline) instance.deadline = now_ + *may_last;
@@ -261,18 +271,32 @@ void ClusterPlanner::note_state(Instance& instance, const ObservedPod& seen, boo
              name + (again ? " is healthy again" : " is healthy"));
     } else if (before == InstanceState::healthy && state == InstanceState::starting && !crashed &&
                instance.set == rows_.app.live_set) {
-        const auto diagnosis = diagnose(facts_of(instance, &seen, Moment::serving));
-        instance.last_problem = problem_of(diagnosis, name);
-        tell(instance, "instance.unhealthy",
-             diagnosis.message + "; it gets no traffic until it is ready", diagnosis.code);
+        instance.last_problem = {};
+        tell_unhealthy(instance, seen);
     } else if (state == InstanceState::draining) {
-        tell_removal(instance, seen.problem.empty() ? "is stopped by the cluster"
-                                                    : "is stopped by the cluster: " + seen.problem);
+        tell_removal(instance, &seen, "is stopped by the cluster");
     }
 }
 
+// That one that serves is not ready any more; what its checks see is known a moment after that.
+void ClusterPlanner::tell_unhealthy(Instance& instance, const ObservedPod& seen) {
+    if (instance.state != InstanceState::starting || seen.state != PodState::starting ||
+        !seen.was_ready || instance.set != rows_.app.live_set || !instance.last_problem.empty())
+        return;
+    if (const Time until = instance.state_since + kWordsWithin;
+        seen.problem.empty() && now_ < until) {
+        wake(until);
+        return;
+    }
+    const auto diagnosis = diagnose(facts_of(instance, &seen, Moment::serving));
+    instance.last_problem = problem_of(diagnosis, instance_name(instance));
+    tell(instance, "instance.unhealthy",
+         diagnosis.message + "; it gets no traffic until it is ready", diagnosis.code);
+}
+
 // Nobody who changes an app needs to be told that its old pods go, but everybody when one that should run goes.
-void ClusterPlanner::tell_removal(const Instance& instance, const std::string& how) {
+void ClusterPlanner::tell_removal(const Instance& instance, const ObservedPod* seen,
+                                  const std::string& how) {
     const Deployment* open = holder();
     const bool changes = open != nullptr && open->state == DeploymentState::rolling;
     if (instance.one_shot || changes || rows_.app.destroying || instance.set != rows_.app.live_set)
@@ -282,15 +306,21 @@ void ClusterPlanner::tell_removal(const Instance& instance, const std::string& h
     const Release* release = rows_.release(instance.release);
     if (release == nullptr) return;
     const auto others = std::ranges::count_if(before_.instances, [&](const Instance& other) {
-        const ObservedPod* seen = pod(other.id);
+        const ObservedPod* its = pod(other.id);
         return other.id != instance.id && other.set == instance.set &&
-               other.process == instance.process && seen != nullptr &&
-               seen->state < PodState::terminating;
+               other.process == instance.process && its != nullptr &&
+               its->state < PodState::terminating;
     });
+    std::string why;
+    Diagnosis diagnosis;
+    if (seen != nullptr && !seen->problem.empty()) why = ": " + seen->problem;
+    if (seen != nullptr && trouble_of(*seen) != PodTrouble::none)
+        diagnosis = diagnose(facts_of(instance, seen, Moment::serving));
     for (const auto& process : wanted_processes(release->spec, rows_.live_scale())) {
         if (process.name == instance.process && others < process.replicas)
             tell(instance, "instance.removed",
-                 instance_name(instance) + " " + how + "; the cluster starts another");
+                 instance_name(instance) + " " + how + why + "; the cluster starts another",
+                 diagnosis.code);
     }
 }
 

@@ -1,5 +1,5 @@
 """Every failure of the client, the build, the push and the check of an image, brought about for real: its code, its exit status, and every word
-that the user reads, which is kept in explained/*.txt. LOCO_ACCEPT=1 rewrites those; a person must find each of them helpful."""
+that the user reads, which is kept in golden/explained. LOCO_ACCEPT=1 rewrites those; a person must find each of them helpful."""
 import os
 import shutil
 import signal
@@ -16,7 +16,7 @@ from support.wait import until
 
 pytestmark = pytest.mark.one_machine("the client, the build and the checks are the same for a cluster, and so are their words")
 
-HERE = Path(__file__).resolve().parent
+GOLDEN = Path(__file__).resolve().parent / "golden/explained"
 BARE = "FROM scratch\nCOPY probe /probe\nUSER 10001\nCMD [\"/probe\"]\n"
 
 
@@ -34,8 +34,8 @@ class Told:
         if code and code not in ("usage", "no_such_code"):   # there is no more to be learnt
             assert f"\n more: loco explain {code}\n" in done.err, str(done)
         shown = [word.name if isinstance(word, Path) else str(word)[:60] for word in words]
-        text = f"$ loco {golden.normalized(' '.join(shown), self.named)}" + golden.normalized((done.err + done.out).replace(self.left_out, ""), self.named) + f"→ {done.status}\n"
-        golden.check(HERE / "explained" / f"{self.case}{'-' + also if also else ''}.txt", text)
+        text = f"$ loco {golden.readable(' '.join(shown), self.named)}" + golden.readable((done.err + done.out).replace(self.left_out, ""), self.named) + f"→ {done.status}\n"
+        golden.compare(GOLDEN / f"{self.case}{'-' + also if also else ''}.txt", text)
         return done
 
 
@@ -419,5 +419,5 @@ def test_every_text_that_is_kept_is_that_of_a_test(request):
     if request.config.getoption("keyword") or not chosen:
         pytest.skip("only a part of the tests was chosen to run")
     names = {item.name.removeprefix("test_").replace("[", "-").replace("]", "") for item in items}
-    kept = {path.stem for path in (HERE / "explained").glob("*.txt")}
+    kept = {path.stem for path in GOLDEN.glob("*.txt")}
     assert {one for one in kept if not any(one == name or one.startswith(name + "-") for name in names)} == set()

@@ -21,7 +21,7 @@ constexpr milliseconds kReopen{100};
 constexpr milliseconds kMaxReopen{30'000};
 constexpr int kLastLines = 20;
 constexpr std::size_t kLastBytes = 8192;
-constexpr milliseconds kLastWait{1'000};
+constexpr milliseconds kLastWait{2'000};
 constexpr std::chrono::seconds kIdle{60};
 
 // Of the app's own container.
@@ -29,6 +29,9 @@ struct Run {
     int restarts = 0;
     bool running = false;
     bool over = false;  // it has ended, and no new one has been started
+    // The last one that has ended; whole seconds, cut down.
+    std::optional<Time> began;
+    std::optional<Time> ended;
     bool operator==(const Run&) const = default;
 };
 
@@ -45,6 +48,11 @@ Run run_of(const kubernetes::Object& pod) {
         run.running = !member(state, "running").is_null();
         run.over = !member(state, "terminated").is_null() ||
                    (!run.running && !member(member(status, "lastState"), "terminated").is_null());
+        const auto& now = member(state, "terminated");
+        const auto& last = now.is_null() ? member(member(status, "lastState"), "terminated") : now;
+        if (const auto time = parse_rfc3339(kubernetes::text(last, "startedAt"))) run.began = *time;
+        if (const auto time = parse_rfc3339(kubernetes::text(last, "finishedAt")))
+            run.ended = *time;
     }
     return run;
 }
@@ -180,11 +188,16 @@ void PodLogs::see(const AppId& app, const kubernetes::Object& pod, bool gone) {
     settled_.notify_all();
 }
 
+// All is kept that was written by runs that have ended.
 bool PodLogs::settled(const Source& source) const {
-    return (source.state == State::complete || !source.run.over) && kept_ >= source.last_queued;
+    const int ended = source.run.over ? source.run.restarts + 1 : source.run.restarts;
+    return (source.state == State::complete || source.done >= ended) && kept_ >= source.last_queued;
 }
 
 std::string PodLogs::last_words(const AppId& app, const InstanceId& instance) {
+    LogFilter filter;
+    filter.app = app;
+    filter.instance = instance.str();
     {
         std::unique_lock lock(mutex_);
         SourcePtr of_it;
@@ -193,11 +206,11 @@ std::string PodLogs::last_words(const AppId& app, const InstanceId& instance) {
         }
         if (of_it && active_) {
             settled_.wait_for(lock, kLastWait, [&] { return stopping_ || settled(*of_it); });
+            // Not what the container said that was started after it.
+            filter.since = of_it->run.began;
+            if (of_it->run.ended) filter.until = *of_it->run.ended + std::chrono::seconds(1);
         }
     }
-    LogFilter filter;
-    filter.app = app;
-    filter.instance = instance.str();
     const auto lines = store_.last(filter, kLastLines);
     if (!lines) return {};
     std::string text;

@@ -99,12 +99,60 @@ std::string words_of(const value& state) {
     return words.empty() ? text(state, "reason") : words;
 }
 
+// 'Back-off pulling image "X": ErrImagePull: rpc error: code = NotFound desc = failed to pull and unpack image "X": failed to resolve
+// reference "X": X: not found' → "not found": what went wrong stands behind all who pass it on, and a name that nobody chose.
+std::string pull_words(std::string words) {
+    constexpr std::array<std::string_view, 6> kNaming{"Back-off pulling image \"",
+                                                      "failed to pull image \"",
+                                                      "failed to pull and unpack image \"",
+                                                      "failed to resolve reference \"",
+                                                      "Failed to pull image \"",
+                                                      "failed to resolve image \""};
+    constexpr std::string_view kEnd = "\": ";
+    std::string_view rest = words;
+    std::string_view image;
+    for (bool more = true; more;) {
+        more = false;
+        for (const auto lead : kNaming) {
+            const auto end = rest.starts_with(lead) ? rest.find(kEnd, lead.size()) : rest.npos;
+            if (end == rest.npos) continue;
+            image = rest.substr(lead.size(), end - lead.size());
+            rest.remove_prefix(end + kEnd.size());
+            more = true;
+        }
+        constexpr std::string_view kRpc = "rpc error: code = ";
+        if (rest.starts_with(kRpc) && rest.find(" desc = ") != rest.npos) {
+            rest.remove_prefix(rest.find(" desc = ") + 8);
+            more = true;
+        }
+        constexpr std::string_view kReason = "ErrImagePull: ";
+        if (rest.starts_with(kReason)) {
+            rest.remove_prefix(kReason.size());
+            more = true;
+        }
+    }
+    if (!image.empty() && rest.starts_with(image) && rest.substr(image.size()).starts_with(": "))
+        rest.remove_prefix(image.size() + 2);
+    return std::string(rest.empty() ? std::string_view(words) : rest);
+}
+
+// 'pods "web-569cf87ddb-qzv44" is forbidden: exceeded quota: …': a pod that was never made has no name to look for.
+std::string refusal_words(std::string words) {
+    constexpr std::string_view kPods = "pods \"";
+    constexpr std::string_view kForbidden = "\" is forbidden: ";
+    const auto at = words.find(kForbidden);
+    if (words.starts_with(kPods) && at != words.npos) words = words.substr(at + kForbidden.size());
+    return words;
+}
+
 // How its last container ended, and whether that was for want of being startable.
 void read_end(ObservedPod& pod, const value& terminated) {
     if (terminated.is_null()) return;
     pod.exit_code = static_cast<int>(number(terminated, "exitCode"));
     pod.oom_killed = text(terminated, "reason") == "OOMKilled";
     pod.finished_at = time_of(terminated, "finishedAt");
+    if (const auto began = time_of(terminated, "startedAt"); began && pod.finished_at)
+        pod.ran_for = *pod.finished_at - *began;
     if (is_one_of(text(terminated, "reason"), kStartReasons)) {
         explain(pod, "cannot_start", words_of(terminated));
     }
@@ -113,7 +161,7 @@ void read_end(ObservedPod& pod, const value& terminated) {
 void read_waiting(ObservedPod& pod, const value& waiting) {
     const auto reason = text(waiting, "reason");
     if (is_one_of(reason, kImageReasons)) {
-        explain(pod, "image_pull_failed", words_of(waiting));
+        explain(pod, "image_pull_failed", pull_words(words_of(waiting)));
     } else if (reason == "CreateContainerConfigError") {
         explain(pod, "config_error", words_of(waiting));
     } else if (is_one_of(reason, kStartReasons)) {
@@ -200,6 +248,9 @@ void read_eviction(ObservedPod& observed, const value& pod) {
                reason == "Terminated" || text(disrupted, "status") == "True") {
         const auto words = text(status, "message");
         explain(observed, "evicted", words.empty() ? text(disrupted, "message") : words);
+    } else if (observed.state == PodState::ended && observed.process != kReleaseProcess) {
+        // The kubelet forgets its reason where the program ends well when it is asked to.
+        explain(observed, "evicted", "its node does not say why");
     }
 }
 
@@ -284,6 +335,8 @@ ObservedPod observed_pod(const PodView& view) {
     observed.restarts = static_cast<int>(number(container, "restartCount"));
     read_running(observed, view, container);
     if (observed.node.empty()) read_unscheduled(observed, pod);
+    if (observed.state == PodState::waiting && !view.health_words.empty())
+        observed.check = check_of(short_words(view.health_words));
     const auto phase = text(status, "phase");
     if (phase == "Succeeded" || phase == "Failed") observed.state = PodState::ended;
     if (!member(metadata, "deletionTimestamp").is_null()) {
@@ -321,7 +374,7 @@ ObservedProcess observed_process(const kubernetes::Object& deployment,
     }
     if (const auto& failure = condition(deployment, "ReplicaFailure");
         text(failure, "status") == "True") {
-        process.problem = short_words(text(failure, "message"));
+        process.problem = short_words(refusal_words(text(failure, "message")));
     }
     return process;
 }

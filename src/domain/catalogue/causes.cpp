@@ -194,6 +194,13 @@ constexpr std::array kEntries{
     Explanation{"config_missing", rollout_failed, "What its environment comes from is not there",
                 "On Kubernetes: somebody has removed the Secret of the app's namespace.",
                 "loco redeploy"},
+    Explanation{
+        "not_started", rollout_failed, "Its container was not started in time",
+        "On Kubernetes: until `[deploy] timeout` the cluster had made no pod for it, or its "
+        "node had not started the container yet: it fetches a large image, or has much to "
+        "do.",
+        "see what is said of its pod: kubectl describe pods, in the app's namespace\n"
+        "give it longer: [deploy] timeout"},
     Explanation{"evicted", rollout_failed, "Its node has put it out",
                 "On Kubernetes: the node was short of memory or disk.",
                 "see the node: kubectl describe node\n"

@@ -85,6 +85,27 @@ TEST(Pods, why_one_does_not_come_up) {
     EXPECT_EQ(secret.problem, "secret \"env-x\" not found");
 }
 
+// As containerd 1.6 and 2.1 and the kubelet of 1.34 have them.
+TEST(Pods, of_an_image_that_cannot_be_had_only_the_reason_is_told) {
+    const std::string image = "127.0.0.1:5000/loco/01jd:abc@sha256:" + std::string(64, 'a');
+    const std::string passed_on = "failed to pull and unpack image \"" + image +
+                                  "\": failed to resolve reference \"" + image + "\": ";
+    const auto problem = [&](const std::string& message) {
+        auto pod = seen("no-image");
+        auto& status = pod.as_object()["status"].as_object()["containerStatuses"].as_array()[0];
+        status.as_object()["state"] = {
+            {"waiting", {{"reason", "ErrImagePull"}, {"message", message}}}};
+        return observed(pod).problem;
+    };
+    EXPECT_EQ(problem("Back-off pulling image \"" + image +
+                      "\": ErrImagePull: rpc error: code = NotFound desc = " + passed_on + image +
+                      ": not found"),
+              "not found");
+    EXPECT_EQ(problem(passed_on + "dial tcp 127.0.0.1:5000: connect: connection refused"),
+              "dial tcp 127.0.0.1:5000: connect: connection refused");
+    EXPECT_EQ(problem("Back-off pulling image \"x\""), "Back-off pulling image \"x\"");
+}
+
 TEST(Pods, readiness_is_what_the_cluster_says_now_and_said_before) {
     const auto never = observed(seen("never-ready"), false, "readiness: answered 500");
     EXPECT_EQ(never.state, PodState::starting);

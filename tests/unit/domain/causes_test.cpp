@@ -142,6 +142,12 @@ Facts facts_of(const std::vector<std::string>& lines) {
                                            {"late", Moment::late},
                                            {"serving", Moment::serving}},
                                           value);
+        } else if (key == "words") {
+            facts.check.words = value;
+        } else if (key == "ran for") {
+            facts.ran_for = Millis(number(value) * 1000);
+        } else if (key == "on a cluster") {
+            facts.on_cluster = true;
         } else if (key == "exit") {
             facts.ended = true;
             facts.end.exit_code = number(value);
@@ -208,6 +214,8 @@ Facts facts_of(const std::vector<std::string>& lines) {
                                                 {"evicted", evicted},
                                                 {"node_lost", node_lost},
                                                 {"limited", limited},
+                                                {"not_made", not_made},
+                                                {"not_started", not_started},
                                                 {"deadline", deadline}},
                                                word);
             facts.ended = facts.trouble == image_pull || facts.trouble == config;

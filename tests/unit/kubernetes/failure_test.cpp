@@ -41,6 +41,13 @@ TEST(Failure, each_refusal_of_the_server_has_its_kind_and_code) {
         {410, "Expired", "too old resource version", ErrorKind::conflict, "expired"},
         {422, "Invalid", "spec.replicas: Invalid value: -1", ErrorKind::invalid, "invalid_object"},
         {429, "TooManyRequests", "too many requests", ErrorKind::rate_limited, "rate_limited"},
+        {422, "Invalid",
+         "deployments.apps \\\"web\\\" is forbidden: ValidatingAdmissionPolicy 'p' with binding "
+         "'p' "
+         "denied request: no",
+         ErrorKind::refused, "admission_denied"},
+        {400, "BadRequest", "admission webhook \\\"p.example\\\" denied the request: no",
+         ErrorKind::refused, "admission_denied"},
         {500, "", "failed to create typed patch object: .dta: field not declared in schema",
          ErrorKind::invalid, "invalid_object"},
         {503, "ServiceUnavailable", "not ready", ErrorKind::unavailable, "kubernetes_unavailable"},

@@ -620,6 +620,9 @@ TEST(ClusterPlan, AnInstanceThatIsNotReadyAnyMoreIsTold) {
     ClusterScene scene;
     scene.serves(1);
     scene.app().pods[0].state = P::starting;
+    scene.app().pods[0].was_ready = true;
+    EXPECT_EQ(scene.events(), Kinds{}) << "what its checks see is known a moment later";
+    scene.rows.instances[0] = scene.plan().changes.instances.at(0).after;
     scene.app().pods[0].problem = "readiness: GET /healthz answered 500";
     const auto made = scene.plan();
     ASSERT_EQ(made.changes.events.size(), 1U);
@@ -628,6 +631,33 @@ TEST(ClusterPlan, AnInstanceThatIsNotReadyAnyMoreIsTold) {
               "traffic until it is ready");
     EXPECT_EQ(made.changes.instances.at(0).after.last_problem.message,
               "fails its health checks: readiness: GET /healthz answered 500");
+    scene.rows.instances[0] = made.changes.instances.at(0).after;
+    EXPECT_EQ(scene.events(), Kinds{}) << "once";
+}
+
+TEST(ClusterPlan, AnInstanceThatIsNotReadyAnyMoreIsToldWithoutAReasonWhenNoneComes) {
+    ClusterScene scene;
+    scene.serves(1);
+    scene.app().pods[0].state = P::starting;
+    scene.app().pods[0].was_ready = true;
+    scene.rows.instances[0] = scene.plan().changes.instances.at(0).after;
+    scene.now = at(111);
+    EXPECT_EQ(scene.events(), Kinds{"instance.unhealthy"});
+}
+
+TEST(ClusterPlan, AnInstanceThatItsNodeHasPutOutIsToldWithTheReason) {
+    ClusterScene scene;
+    scene.serves(1);
+    auto& pod = scene.app().pods[0];
+    pod.state = P::ended;
+    pod.problem = "Pod ephemeral local storage usage exceeds the total limit of containers 8Mi";
+    pod.problem_code = "evicted";
+    const auto made = scene.plan();
+    ASSERT_EQ(made.changes.events.size(), 1U);
+    EXPECT_EQ(made.changes.events[0].message,
+              "web.0 has ended: Pod ephemeral local storage usage exceeds the total limit of "
+              "containers 8Mi; the cluster starts another");
+    EXPECT_NE(made.changes.events[0].data.find(R"("code":"evicted")"), std::string::npos);
 }
 
 TEST(ClusterPlan, AnInstanceThatSomebodyRemovedIsToldButNotOneThatARolloutReplaces) {
