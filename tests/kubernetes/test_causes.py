@@ -191,7 +191,7 @@ def put_out_by_its_node(scene: Scene) -> str:
                          "spec": {"limits": [{"type": "Container", "default": {"ephemeral-storage": "8Mi"}}]}})
     scene.loco.run("restart", "-a", "live-evicted")
     scene.loco.settled("live-evicted", 1)   # of the pods before, which have no such limit, none is left
-    assert scene.loco.fetch("live-evicted", "/write?path=/data/dump&mb=64").text == "written"
+    until(lambda: scene.loco.fetch("live-evicted", "/write?path=/data/dump&mb=64").text == "written", 30, "it has written")
     return scene.live("live-evicted", "instance.removed", "evicted", all_are("healthy"))
 
 
@@ -219,7 +219,7 @@ def told(scene):
     def produce(name: str) -> str:
         return SCENES[name](scene) if name in SCENES else scene.deploy(scene.app(name, patient(CAUSES[name])))
 
-    with produced(os.environ.get("LOCO_CAUSES", "").split() or [*SCENES, *ALSO_HERE], produce, at_a_time=6) as results:
+    with produced(os.environ.get("LOCO_CAUSES", "").split() or [*SCENES, *ALSO_HERE], produce, at_a_time=4) as results:
         yield results
 
 
@@ -232,7 +232,14 @@ def compare(scene: Scene, name: str, text: str) -> None:
 
 @pytest.mark.parametrize("name", [*SCENES, *ALSO_HERE])
 def test_each_cause_is_told_with_what_to_do(scene, told, name):
-    compare(scene, name, told(name))
+    try:
+        compare(scene, name, told(name))
+    except AssertionError:
+        if name in SCENES:
+            raise
+        # Beside others, on few processors, what a pod has said last can come too late to be told; by itself it does not.
+        scene.loco.run("destroy", "-a", name, "--yes")
+        compare(scene, name, scene.deploy(folder_of(scene.folder / "again", name, patient(CAUSES[name]))))
 
 
 # What befalls all apps alike comes last, one after the other.

@@ -21,8 +21,10 @@ constexpr milliseconds kReopen{100};
 constexpr milliseconds kMaxReopen{30'000};
 constexpr int kLastLines = 20;
 constexpr std::size_t kLastBytes = 8192;
-constexpr milliseconds kLastWait{2'000};
+constexpr milliseconds kLastWait{5'000};
 constexpr std::chrono::seconds kIdle{60};
+// A container runtime notes that a container has started when that has been reported to it: it may have written by then.
+constexpr std::chrono::seconds kToldLate{5};
 
 // Of the app's own container.
 struct Run {
@@ -206,8 +208,8 @@ std::string PodLogs::last_words(const AppId& app, const InstanceId& instance) {
         }
         if (of_it && active_) {
             settled_.wait_for(lock, kLastWait, [&] { return stopping_ || settled(*of_it); });
-            // Not what the container said that was started after it.
-            filter.since = of_it->run.began;
+            // Not what the containers before and after it said.
+            if (of_it->run.began) filter.since = *of_it->run.began - kToldLate;
             if (of_it->run.ended) filter.until = *of_it->run.ended + std::chrono::seconds(1);
         }
     }

@@ -36,8 +36,8 @@ class PodLogs {
     // A pod of this Loco as it is now, or as it last was when it is gone. From any thread; does not block.
     void see(const AppId& app, const kubernetes::Object& pod, bool gone);
 
-    // For a diagnosis: the last 20 lines as text, at most 8 KiB of it, of the container that has ended last, if one has. Waits at most 2 s for
-    // what has ended and is not read yet.
+    // For a diagnosis: the last 20 lines as text, at most 8 KiB of it, of the container that has ended last, if one has.
+    // Waits at most 5 s for what has ended and is not read yet.
     [[nodiscard]] std::string last_words(const AppId& app, const InstanceId& instance);
 
   private:

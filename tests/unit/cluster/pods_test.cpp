@@ -85,7 +85,16 @@ TEST(Pods, why_one_does_not_come_up) {
     EXPECT_EQ(secret.problem, "secret \"env-x\" not found");
 }
 
-// As containerd 1.6 and 2.1 and the kubelet of 1.34 have them.
+TEST(Pods, one_that_should_run_for_ever_and_is_done_was_put_out_by_its_node) {
+    auto pod = seen("ready");
+    pod.as_object()["status"].as_object()["phase"] = "Succeeded";
+    const auto done = observed(pod);
+    EXPECT_EQ(done.state, PodState::ended);
+    EXPECT_EQ(done.problem_code, "evicted");
+    EXPECT_EQ(observed(seen("done")).problem_code, "") << "a release command";
+}
+
+// As containerd 1.6 and the kubelet of 1.34 have them.
 TEST(Pods, of_an_image_that_cannot_be_had_only_the_reason_is_told) {
     const std::string image = "127.0.0.1:5000/loco/01jd:abc@sha256:" + std::string(64, 'a');
     const std::string passed_on = "failed to pull and unpack image \"" + image +
