@@ -13,6 +13,9 @@ using runtime::Probe;
 using std::chrono::milliseconds;
 
 constexpr auto kUntilHealthy = milliseconds(50);
+// Most that are quick to start are so in their first half second: what they wait to be asked is a part of each deploy.
+constexpr auto kAtFirst = milliseconds(10);
+constexpr auto kAtFirstFor = milliseconds(500);
 constexpr auto kFirstConnect = milliseconds(200);
 constexpr auto kRestOfBody = milliseconds(500);
 constexpr auto kIdle = milliseconds(60'000);
@@ -198,9 +201,9 @@ void ProbingHealthMonitor::judge(const InstanceId& instance, std::uint64_t numbe
             if (now - watched.since >= spec.grace) ++watched.failures;
             if (watched.failures >= std::max(spec.failures, 1)) watched.view.failing = true;
         }
-        watched.next =
-            now + (watched.view.ever_healthy ? std::max<milliseconds>(spec.interval, kUntilHealthy)
-                                             : kUntilHealthy);
+        milliseconds pause = now - watched.since < kAtFirstFor ? kAtFirst : kUntilHealthy;
+        if (watched.view.ever_healthy) pause = std::max<milliseconds>(spec.interval, kUntilHealthy);
+        watched.next = now + pause;
         const bool changed = before.ever_healthy != watched.view.ever_healthy ||
                              before.failing != watched.view.failing;
         if (!changed) return;

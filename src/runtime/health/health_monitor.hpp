@@ -1,6 +1,6 @@
 // Health checks for real: one thread asks all instances (libcurl's multi interface). An instance that was not healthy
-// yet is asked 50 ms after each answer, later every `interval`. One question at a time each; a question that hangs ends
-// with its timeout.
+// yet is asked 10 ms after each answer, after its first half second 50 ms, later every `interval`. One question at a time
+// each; a question that hangs ends with its timeout.
 #pragma once
 
 #include <map>
