@@ -204,7 +204,7 @@ def pytest(part: str, folder: str | None = None, preset: str | None = None, vari
 
 def lint() -> Outcome:
     outcome = Outcome()
-    for check in ("includes", "format", "banned", "links", "codes"):
+    for check in ("includes", "format", "banned", "links", "codes", "python"):
         if run([REPO / "scripts/lint", check]) == 0:
             outcome.passed += 1
         else:

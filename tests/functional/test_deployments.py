@@ -378,7 +378,8 @@ def test_a_last_event_id_that_none_had_is_422(server, building, last):
 
 def test_no_event_is_lost_or_doubled_over_many_broken_connections_and_a_restart(own_server):
     one = own_server().start()
-    app, noise = one.app("streamed"), one.app("noise")
+    app = one.app("streamed")
+    one.app("noise")
     begun = one.deployment(app)
     path = f"{app}/deployments/{begun['id']}"
     with one.offline() as database:   # a long history, other apps' events between

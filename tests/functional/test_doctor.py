@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import threading
-from pathlib import Path
 
 import pytest
 

@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import tomllib
-from pathlib import Path
 
 import pytest
 import yaml
@@ -12,7 +11,7 @@ import yaml
 from support import schemas
 from support.chart import CHART, NAMESPACE, run_helm
 from support.cluster import kubeconform
-from support.platform import BINARIES
+from support.platform import BINARIES, REPO
 from support.wait import until
 
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}

@@ -2,7 +2,6 @@
 Dockerfile uses, and stand-ins of PostgreSQL and the registry out of Debian's programs, which take what the real ones take."""
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import tarfile
