@@ -21,7 +21,7 @@ def test_anybody_signed_in_sees_the_machine_and_its_disks(server):
 def test_names_of_apps_are_for_their_teams(server):
     live = server.app("machine-main")
     server.make_live(live)
-    until(lambda: any(one["app"] == "machine-main" for one in server.get("/machine")["apps"]), 20, "its instances have rows")
+    until(lambda: any(one["app"] == "machine-main" for one in server.get("/machine")["apps"]), 60, "its instances have rows")
     for name, sees in (("owner", True), ("viewer", True), ("limited_to_this_team", True), ("only_app:read", True), ("nobodys_member", False),
                        ("other_teams_owner", False), ("limited_to_other_team", False), ("no_scopes", False), ("only_env:write", False)):
         apps = server.get("/machine", token=None, authorization=server.people[name].authorization)["apps"]
