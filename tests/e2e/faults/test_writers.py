@@ -79,6 +79,8 @@ def test_a_line_that_is_followed_comes_once_whoever_dies(loco, app, ledger):
     sent = 0
     for _ in range(max(1, ROUNDS // 2)):
         for part in ("loco-api", "dockerd"):
+            # What the daemon has read of a container and has not written yet dies with it.
+            until(lambda: not sent or f"once-{sent - 1}-end" in texts(loco, "told-once"), 60, "what was said before is kept")
             old = loco.kill(part)
             for _ in range(30):
                 loco.fetch("told-once", f"/log?text=once-{sent}-end")
