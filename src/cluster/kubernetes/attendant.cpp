@@ -108,9 +108,9 @@ void Attendant::see(const CacheChange& change) {
     const auto pod = observed_pod({.pod = change.object.get()});
     const auto namespace_ = kubernetes::namespace_of(*change.object);
     const std::lock_guard lock(mutex_);
+    // Of one that has ended and is started again, what was seen last is kept.
     if (change.deleted || pod.state == PodState::ready || pod.state > PodState::waiting) {
-        unready_.erase(
-            uid);  // what was seen last is kept of one that has ended and is started again
+        unready_.erase(uid);
     } else if (pod.state == PodState::starting && unready_.size() < kMaxUnready) {
         unready_.try_emplace(uid, change.app, namespace_, clock_.steady() + options_.explain_after,
                              options_.explain_after);
